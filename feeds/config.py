@@ -1,0 +1,216 @@
+"""`publication.toml` -> Publication."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from feeds.addresses import ascii_url, below, web_url
+from feeds.dates import zone_names
+from feeds.located import Located, SyntaxFaultError, check, nearest, read_toml
+from feeds.markup import xml_safe
+from feeds.problems import ContentError, Level, Position, Problem
+from feeds.publication import FeedFormat, FeedSettings, Publication, Redirect
+from feeds.source.article import LANGUAGE_TAG, author_of
+from feeds.source.fields import Byline, Line
+from feeds.source.folder import CONFIG
+from feeds.source.front_matter import decoded
+
+_FIRST_YEAR = "2026"
+_GONE = 410
+
+
+def _site(value: str) -> str:
+    if "?" in value or "#" in value:
+        raise ValueError(f"{value!r} is not an address that others can begin with")
+    return web_url(value).rstrip("/") + "/"
+
+
+def _zone(value: str) -> str:
+    if value not in zone_names():
+        found = f"{value!r} is not a time zone"
+        raise ValueError(", ".join(filter(None, [found, nearest(value, zone_names())])))
+    return value
+
+
+def _language(value: str) -> str:
+    if not LANGUAGE_TAG.fullmatch(value):
+        raise ValueError(f"{value!r} is not a language tag")
+    return value
+
+
+def _tag_authority(value: str) -> str:
+    """RFC 4151, 2.1: a domain name or an e-mail address, a comma, a date."""
+    if not re.fullmatch(r"[A-Za-z0-9@._-]+,\d{4}(-\d{2}(-\d{2})?)?", value):
+        raise ValueError(f"{value!r} is not an authority and a date")
+    return value
+
+
+def _permalink(value: str) -> str:
+    unknown = set(re.findall(r"\{(.*?)\}", value)) - {"slug", "year", "month", "day", "section", "id"}
+    if unknown or not {"{slug}", "{id}"} & set(re.findall(r"\{.*?\}", value)):
+        raise ValueError("a permalink holds {slug} or {id}, and may hold {year} {month} {day} {section}")
+    if not value.endswith(("/", ".html")):
+        raise ValueError("a permalink ends with / or .html")
+    if {".", ".."} & set(value.split("/")):
+        raise ValueError("a permalink may not lead out of its folder")
+    return value
+
+
+def _picture(value: str) -> str:
+    return web_url(value) if "://" in value else value
+
+
+def _old_path(value: str) -> str:
+    if not value.startswith("/"):
+        raise ValueError(f"{value!r} is not a path: it begins with no slash")
+    return value
+
+
+def _target(value: object) -> object:
+    if value != _GONE and not (isinstance(value, str) and value.startswith(("/", "https://", "http://"))):
+        raise ValueError(f"{value!r} is neither a path, nor an address, nor 410")
+    return value
+
+
+class Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FeedsTable(Table):
+    limit: Annotated[int, Field(gt=0, le=10_000)] = 20
+    archive_size: Annotated[int, Field(ge=0, le=10_000)] = 30
+    max_age: Annotated[int, Field(ge=60, le=86_400)] = 1800
+    formats: Annotated[tuple[FeedFormat, ...], Field(min_length=1)] = ("rss", "atom", "json")
+    sections: bool = True
+    authors: bool = True
+    tags: bool = True
+    languages: bool = True
+
+
+class EntryTable(Table):
+    footer: str = ""
+
+
+class PagesTable(Table):
+    articles: bool = True
+
+
+class PublicationTable(Table):
+    title: Line = Field(description='write title = "The Example Times"')
+    description: Line = Field(description='write description = "What it is about, in a sentence"')
+    url: Annotated[Line, AfterValidator(_site)] = Field(description='write url = "https://example.org/"')
+    language: Annotated[Line, AfterValidator(_language)] = Field(
+        "en", description='write a language tag such as language = "es"'
+    )
+    timezone: Annotated[str, AfterValidator(_zone)] = Field(
+        "UTC", description='write timezone = "Europe/Madrid"'
+    )
+    id: Annotated[Line, AfterValidator(_tag_authority)] | None = Field(
+        None, description='write id = "example.org,2026": a domain that is yours and a date on which it was'
+    )
+    authors: Byline = Field([], description='write authors = ["Staff"]')
+    copyright: str = Field("", description='write copyright = "© 2026 The Example Times"')
+    icon: Annotated[Line, AfterValidator(_picture)] | None = Field(
+        None, description='write icon = "/media/icon.png"'
+    )
+    logo: Annotated[Line, AfterValidator(_picture)] | None = Field(
+        None, description='write logo = "/media/logo.png"'
+    )
+    permalink: Annotated[Line, AfterValidator(_permalink)] = Field(
+        "/articles/{slug}/", description='write permalink = "/{year}/{month}/{slug}/"'
+    )
+    hubs: list[Annotated[Line, AfterValidator(web_url)]] = Field(
+        [], description='write hubs = ["https://hub.example/"]'
+    )
+    feeds: FeedsTable = Field(
+        FeedsTable(), description="write [feeds] with limit, archive_size, max_age, formats"
+    )
+    entry: EntryTable = Field(EntryTable(), description='write [entry] with footer = "…"')
+    pages: PagesTable = Field(PagesTable(), description="write [pages] with articles = true or false")
+    redirects: dict[
+        Annotated[str, AfterValidator(_old_path)], Annotated[str | int, BeforeValidator(_target)]
+    ] = Field({}, description='write "/old.xml" = "/feed.rss", or = 410')
+
+
+def load_publication(content: Path) -> tuple[Publication, tuple[Problem, ...]]:
+    """The publication in the folder `content`, and warnings. Raises ContentError, and OSError."""
+    text = xml_safe(decoded(CONFIG, (content / CONFIG).read_bytes()))
+    try:
+        found = read_toml(text)
+    except SyntaxFaultError as fault:
+        raise _failure(fault.position, str(fault), fault.hint) from fault
+    table, problems = check(PublicationTable, found, CONFIG)
+    if table is None:
+        raise ContentError(*sorted(problems))
+    return _publication(table), tuple(_warnings(table, found))
+
+
+def _failure(position: Position, message: str, hint: str) -> ContentError:
+    return ContentError(Problem(CONFIG, position, "error", "config-invalid", message, hint))
+
+
+def _publication(table: PublicationTable) -> Publication:
+    return Publication(
+        title=table.title,
+        description=table.description,
+        url=table.url,
+        id=table.id or f"{_host(table.url)},{_FIRST_YEAR}",
+        language=table.language,
+        timezone=table.timezone,
+        authors=tuple(author_of(author) for author in table.authors),
+        copyright=table.copyright,
+        icon=_media(table.icon, table.url),
+        logo=_media(table.logo, table.url),
+        permalink=table.permalink,
+        hubs=tuple(table.hubs),
+        feeds=FeedSettings(**table.feeds.model_dump()),
+        footer=table.entry.footer,
+        article_pages=table.pages.articles,
+        redirects=tuple(_redirects(table)),
+    )
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
+
+
+def _media(reference: str | None, url: str) -> str | None:
+    if reference is None:
+        return None
+    return reference if "://" in reference else ascii_url(below(url, reference))
+
+
+def _redirects(table: PublicationTable) -> Iterator[Redirect]:
+    for path, target in table.redirects.items():
+        if isinstance(target, int):
+            yield Redirect(path, target)
+        else:
+            yield Redirect(path, 301, target)
+
+
+def _warnings(table: PublicationTable, found: Located) -> Iterator[Problem]:
+    def warn(key: str, code: str, message: str, hint: str, level: Level = "warning") -> Problem:
+        return found.problem(CONFIG, (key,), level, code, message, hint)
+
+    yield from (Problem(CONFIG, at, "warning", *what) for at, *what in found.warnings)
+    host = _host(table.url)
+    if table.id is None:
+        yield warn(
+            "url",
+            "id-absent",
+            "ids of articles follow the host of url, so a move to another would change them",
+            f'write id = "{host},{_FIRST_YEAR}"',
+        )
+    if host in ("localhost", "127.0.0.1", "::1"):
+        yield warn(
+            "url",
+            "url-local",
+            f"only this machine can follow links to {host}",
+            "write the public address before going online",
+        )

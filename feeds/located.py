@@ -1,0 +1,466 @@
+"""YAML, TOML and JSON read into plain data that remembers the line and column of each key.
+
+YAML has one meaning here: every scalar stays the text that was typed, and what lets one key change
+another (anchors, aliases, merge keys, tags, a key written twice) is refused. The data is put together from
+the parser's events, without recursion: 30,000 nested brackets overflow the C stack of a YAML composer.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import AliasChoices, BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from yaml.reader import ReaderError
+
+from feeds.markup import unsafe_characters, xml_safe
+from feeds.problems import Level, Position, Problem
+
+MAX_NESTING = 16
+MAX_KEYS = 256
+_LONGEST_NUMBER = 18
+
+_WORDS = {
+    "bool_parsing": "must be true or false",
+    "bool_type": "must be true or false",
+    "dict_type": "must hold names and values",
+    "greater_than": "must be more than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "int_from_float": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_parsing_size": "must be a shorter number",
+    "int_type": "must be a whole number",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "list_type": "must be a list",
+    "literal_error": "must be {expected}",
+    "model_type": "must hold names and values",
+    "string_too_long": "must have at most {max_length} characters",
+    "string_too_short": "must not be empty",
+    "string_type": "must be a text",
+    "too_short": "must not be empty",
+    "tuple_type": "must be a list",
+}
+"""What pydantic's types of errors mean to an author."""
+
+_YAML_FAULTS = (
+    (
+        "mapping values are not allowed",
+        "YAML takes this colon for that of another key",
+        'put the value in quotes: title: "Breaking: news"',
+    ),
+    (
+        "cannot start any token",
+        "no YAML value begins with this character",
+        'put the value in quotes: title: "@home"',
+    ),
+    (
+        "did not find expected key",
+        "the value ends before this",
+        'put the whole of it in double quotes: title: "It\'s raining"',
+    ),
+    ("exceeded maximum nesting depth", f"values nest deeper than {MAX_NESTING}", "write them flat"),
+)
+_YAML_FAULTS_FROM_THE_START = (
+    (
+        "unexpected end of stream",
+        "the quote that opens here is not closed",
+        "write it again at the end of the value",
+    ),
+    (
+        "did not find expected ','",
+        "the bracket that opens here is not closed",
+        "close it, or put the whole value in quotes",
+    ),
+    (
+        "could not find expected ':'",
+        "there is no colon in this line",
+        "write `key: value`, or two spaces before text that goes on from the line above",
+    ),
+)
+"""What libyaml says, what it means to an author, what to write; the second kind stands where it began."""
+
+Model = TypeVar("Model", bound=BaseModel)
+Place = tuple[str | int, ...]
+
+
+class Quoted(str):
+    """A YAML scalar in quotes: a text, whatever it looks like."""
+
+    __slots__ = ()
+
+
+class SyntaxFaultError(ValueError):
+    """A text is not YAML, TOML or JSON, or uses what is refused. `position` counts within the text."""
+
+    def __init__(self, position: Position, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.position = position
+        self.hint = hint
+
+
+@dataclass(slots=True)
+class Located:
+    """`values` as typed, the `positions` of their keys, and what deserves a warning."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    positions: dict[Place, Position] = field(default_factory=dict)
+    warnings: list[tuple[Position, str, str, str]] = field(default_factory=list)
+
+    def position(self, place: Place) -> Position:
+        """Where `place` stands, or the nearest thing around it that has a position."""
+        while place and place not in self.positions:
+            place = place[:-1]
+        return self.positions.get(place, Position())
+
+    def problem(self, path: str, place: Place, level: Level, code: str, message: str, hint: str) -> Problem:
+        """A problem at `place` of the file `path`."""
+        return Problem(path, self.position(place), level, code, message, hint)
+
+
+# YAML
+
+
+def read_yaml(text: str) -> Located:
+    """Raises SyntaxFaultError."""
+    return _YamlReader(text).read()
+
+
+class _YamlReader:
+    """Builds the data of one document from parser events; `stack` holds the open collections."""
+
+    def __init__(self, text: str) -> None:
+        self.lines = text.split("\n")
+        self.text = text
+        self.found = Located()
+        self.stack: list[tuple[dict[str, Any] | list[Any], Place]] = []
+        self.key: str | None = None
+        self.documents = 0
+
+    def read(self) -> Located:
+        try:
+            for event in yaml.parse(self.text, Loader=yaml.CBaseLoader):
+                self._take(event)
+        except yaml.MarkedYAMLError as error:
+            raise _yaml_fault(error, self.lines) from error
+        except ReaderError as error:
+            raise _character_fault(error, self.text) from error
+        return _made_safe(self.found)
+
+    def _take(self, event: yaml.Event) -> None:
+        self._refuse(event)
+        if isinstance(event, yaml.DocumentStartEvent):
+            self.documents += 1
+            if self.documents > 1:
+                raise SyntaxFaultError(
+                    _at(event), "a second document begins here", "keep one block of metadata"
+                )
+        elif isinstance(event, yaml.CollectionStartEvent):
+            self._open({} if isinstance(event, yaml.MappingStartEvent) else [], event)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            self.stack.pop()
+        elif isinstance(event, yaml.ScalarEvent):
+            self._scalar(event)
+
+    def _refuse(self, event: yaml.Event) -> None:
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise SyntaxFaultError(
+                _at(event), "YAML anchors and aliases (& and *) are not accepted", "write the value out"
+            )
+        if getattr(event, "tag", None):
+            raise SyntaxFaultError(_at(event), "YAML tags (!) are not accepted", "put the value in quotes")
+
+    def _open(self, collection: dict[str, Any] | list[Any], event: yaml.Event) -> None:
+        if len(self.stack) >= MAX_NESTING:
+            raise SyntaxFaultError(_at(event), f"values nest deeper than {MAX_NESTING}", "write them flat")
+        place = self._place(event)
+        if self.stack:
+            self._put(collection)
+        elif isinstance(collection, dict):
+            self.found.values = collection
+        else:
+            raise SyntaxFaultError(_at(event), "the metadata is a list", "write one `key: value` a line")
+        self.stack.append((collection, place))
+
+    def _place(self, event: yaml.Event) -> Place:
+        if not self.stack:
+            return ()
+        parent, place = self.stack[-1]
+        if isinstance(parent, list):
+            place = (*place, len(parent))
+            self.found.positions[place] = _at(event)
+            return place
+        if self.key is None:
+            raise SyntaxFaultError(_at(event), "a key must be a word", "write `key: value`")
+        return (*place, self.key)
+
+    def _put(self, value: Any) -> None:
+        parent, _ = self.stack[-1]
+        if isinstance(parent, list):
+            parent.append(value)
+        elif self.key is not None:
+            parent[self.key] = value
+            self.key = None
+
+    def _scalar(self, event: yaml.ScalarEvent) -> None:
+        if not self.stack:
+            raise SyntaxFaultError(
+                _at(event), "the metadata is a single text", "write one `key: value` a line"
+            )
+        parent, place = self.stack[-1]
+        if isinstance(parent, dict) and self.key is None:
+            self._new_key(parent, place, event)
+            return
+        self._place(event)
+        plain = event.style is None or event.style == ""
+        self._put((event.value or None) if plain else Quoted(event.value))
+        if plain:
+            self._warn_of_comment(event)
+
+    def _new_key(self, parent: dict[str, Any], place: Place, event: yaml.ScalarEvent) -> None:
+        self.key = event.value
+        here = (*place, self.key)
+        if self.key == "<<":
+            raise SyntaxFaultError(_at(event), "YAML merge keys (<<) are not accepted", "write the keys out")
+        if self.key in parent:
+            first = self.found.positions[here].line
+            raise SyntaxFaultError(
+                _at(event),
+                f"`{self.key}` is written twice, first at line {first}",
+                "keep one of them",
+            )
+        self.found.positions[here] = _at(event)
+        if len(self.found.positions) > MAX_KEYS * 4 or len(parent) >= MAX_KEYS:
+            raise SyntaxFaultError(_at(event), f"there are more than {MAX_KEYS} keys", "remove some")
+
+    def _warn_of_comment(self, event: Any) -> None:
+        """`title: Issue #5` is `Issue` to YAML: the author would never know."""
+        end = event.end_mark
+        rest = self.lines[end.line][end.column :] if end.line < len(self.lines) else ""
+        if re.match(r"\s+#\S", rest):
+            self.found.warnings.append(
+                (
+                    Position(end.line + 1, end.column + 1),
+                    "comment-dropped",
+                    f"{rest.strip()!r} is a comment to YAML and was dropped",
+                    "put the whole value in quotes if it belongs to it",
+                )
+            )
+
+
+def _at(event: Any) -> Position:
+    return Position(event.start_mark.line + 1, event.start_mark.column + 1)
+
+
+def _yaml_fault(error: yaml.MarkedYAMLError, lines: list[str]) -> SyntaxFaultError:
+    problem = str(error.problem or error)
+    position = _mark_position(error.problem_mark or error.context_mark)
+    before = (lines[position.line - 1] if position.line <= len(lines) else "")[: position.column]
+    if "\t" in before:
+        return SyntaxFaultError(position, "a tab stands where YAML wants spaces", "indent with spaces")
+    if "expected key" in problem and not before[:-1].strip():
+        return SyntaxFaultError(position, "this line is not indented as those above it", "align it with them")
+    for said, found, hint in _YAML_FAULTS:
+        if said in problem:
+            return SyntaxFaultError(position, found, hint)
+    for said, found, hint in _YAML_FAULTS_FROM_THE_START:
+        if said in problem and error.context_mark:
+            return SyntaxFaultError(_mark_position(error.context_mark), found, hint)
+    return SyntaxFaultError(
+        position, f"this is not YAML: {problem}", "put values with : # @ % & * ! | > ` or brackets in quotes"
+    )
+
+
+def _mark_position(mark: Any) -> Position:
+    return Position(mark.line + 1, mark.column + 1) if mark else Position()
+
+
+def _character_fault(error: ReaderError, text: str) -> SyntaxFaultError:
+    before = text[: text.index(chr(error.character))]
+    position = Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
+    return SyntaxFaultError(position, f"YAML has no character U+{error.character:04X}", "delete it")
+
+
+# TOML and JSON: their parsers keep no positions, so keys are looked for in the text
+
+
+def read_toml(text: str) -> Located:
+    """Dates come back as ISO 8601 texts. Raises SyntaxFaultError."""
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _toml_fault(str(error), text) from error
+    except RecursionError as error:
+        raise SyntaxFaultError(
+            Position(), f"values nest deeper than {MAX_NESTING}", "write them flat"
+        ) from error
+    except ValueError as error:
+        raise SyntaxFaultError(Position(), "a number is too long", "write a shorter one") from error
+    return _made_safe(Located(_dates_as_text(values), dict(_toml_positions(text))))
+
+
+def _toml_fault(message: str, text: str) -> SyntaxFaultError:
+    found = re.search(r"\(at line (\d+), column (\d+)\)", message)
+    position = Position(int(found[1]), int(found[2])) if found else Position(text.count("\n") + 1)
+    said = message.split(" (at ")[0]
+    if said == "Cannot overwrite a value":
+        return SyntaxFaultError(position, "this key is written twice", "keep one of them")
+    return SyntaxFaultError(
+        position, f"this is not TOML: {said}", 'write texts in quotes: title = "A headline"'
+    )
+
+
+def _toml_positions(text: str) -> Iterator[tuple[Place, Position]]:
+    table: Place = ()
+    for number, line in enumerate(text.split("\n"), 1):
+        if header := re.match(r"\s*\[\[?\s*([\w.-]+)\s*\]", line):
+            table = tuple(header[1].split("."))
+            yield table, Position(number, header.start(1) + 1)
+        elif key := re.match(r"""\s*("[^"]+"|'[^']+'|[\w-]+)\s*=""", line):
+            yield (*table, key[1].strip("\"'")), Position(number, key.start(1) + 1)
+
+
+def _dates_as_text(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _dates_as_text(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_dates_as_text(item) for item in value]
+    return value.isoformat() if isinstance(value, datetime | date | time) else value
+
+
+def read_json(text: str) -> Located:
+    """Raises SyntaxFaultError."""
+    try:
+        values = json.loads(text, object_pairs_hook=_once, parse_int=_integer, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise SyntaxFaultError(
+            Position(error.lineno, error.colno), f"this is not JSON: {error.msg}", "check commas and quotes"
+        ) from error
+    except RecursionError as error:
+        raise SyntaxFaultError(
+            Position(), f"values nest deeper than {MAX_NESTING}", "write them flat"
+        ) from error
+    if not isinstance(values, dict):
+        raise SyntaxFaultError(
+            Position(), "the metadata is not a JSON object", 'write {"title": "A headline", ...}'
+        )
+    return _made_safe(Located(values, dict(_json_positions(text, values))))
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise SyntaxFaultError(Position(), f"`{twice}` is written twice", "keep one of them")
+    return values
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > _LONGEST_NUMBER:
+        raise SyntaxFaultError(Position(), "a number is too long", "write a shorter one")
+    return int(digits)
+
+
+def _no_constant(name: str) -> None:
+    raise SyntaxFaultError(Position(), f"JSON has no number {name}", "write another, or leave its key out")
+
+
+def _json_positions(text: str, values: dict[str, Any]) -> Iterator[tuple[Place, Position]]:
+    for key in values:
+        if found := re.search(re.escape(json.dumps(key, ensure_ascii=False)) + r"\s*:", text):
+            line = text.count("\n", 0, found.start()) + 1
+            yield (key,), Position(line, found.start() - text.rfind("\n", 0, found.start()))
+
+
+def _made_safe(found: Located) -> Located:
+    """`found` without what escapes such as `\\u0001` bring in. Raises SyntaxFaultError."""
+
+    def safe(value: Any, place: Place) -> Any:
+        if len(place) >= MAX_NESTING and isinstance(value, dict | list):
+            raise SyntaxFaultError(
+                found.position(place), f"values nest deeper than {MAX_NESTING}", "write them flat"
+            )
+        if isinstance(value, dict):
+            return {xml_safe(key): safe(item, (*place, key)) for key, item in value.items()}
+        if isinstance(value, list):
+            return [safe(item, (*place, number)) for number, item in enumerate(value)]
+        if not isinstance(value, str) or (match := next(unsafe_characters(value), None)) is None:
+            return value
+        message = f"the character U+{ord(match[0]):04X} may stand in no feed and became U+FFFD"
+        found.warnings.append((found.position(place), "character-replaced", message, "delete it"))
+        return type(value)(xml_safe(value))
+
+    found.values = safe(found.values, ())
+    return found
+
+
+# Types
+
+
+def check(
+    model: type[Model], found: Located, path: str, context: Any = None
+) -> tuple[Model | None, list[Problem]]:
+    """`found` as a `model`, or None and every problem; the hint of each is the field's description."""
+    try:
+        return model.model_validate(found.values, context=context), []
+    except ValidationError as error:
+        return None, [_problem(model, found, path, details) for details in error.errors()]
+
+
+def _problem(model: type[BaseModel], found: Located, path: str, details: Any) -> Problem:
+    place: Place = details["loc"]
+    name = str(place[0]) if place else "metadata"
+    shown = ".".join(part for part in place if isinstance(part, str) and part != "[key]")
+    said = _WORDS.get(details["type"], details["msg"].removeprefix("Value error, "))
+    said = said.format(**details["ctx"]) if details["type"] in _WORDS and "ctx" in details else said
+    if details["type"] == "missing" or details["input"] is None:
+        return found.problem(
+            path, place, "error", f"{name}-missing", f"{shown} is missing", hint(model, name)
+        )
+    if details["type"] == "extra_forbidden":
+        *around, last = place
+        inner = model.model_fields[str(around[0])].annotation if around else model
+        known = known_names(inner) if isinstance(inner, type) and issubclass(inner, BaseModel) else ()
+        return found.problem(
+            path,
+            place,
+            "error",
+            "key-unknown",
+            f"`{last}` is not known",
+            nearest(str(last), known) or "delete it",
+        )
+    return found.problem(path, place, "error", f"{name}-invalid", f"{shown}: {said}", hint(model, name))
+
+
+def hint(model: type[BaseModel], name: str) -> str:
+    """What to write for the field `name`: its description in the model."""
+    for field_name, info in model.model_fields.items():
+        if name in _names(field_name, info) and info.description:
+            return info.description
+    return "correct the value"
+
+
+def known_names(model: type[BaseModel]) -> set[str]:
+    """The names that an author may write for the fields of `model`."""
+    return {name for field_name, info in model.model_fields.items() for name in _names(field_name, info)}
+
+
+def _names(field_name: str, info: FieldInfo) -> list[str]:
+    alias = info.validation_alias
+    return [str(name) for name in alias.choices] if isinstance(alias, AliasChoices) else [field_name]
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What an author probably meant by an unknown name, `did you mean title?`, or nothing."""
+    spellings = {one.lower(): one for one in sorted(known)}
+    close = difflib.get_close_matches(name.lower(), spellings, 1, 0.6)
+    return f"did you mean {spellings[close[0]]}?" if close else ""

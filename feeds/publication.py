@@ -1,0 +1,153 @@
+"""The data that flows through the house: frozen, and without I/O.
+
+Texts are XML-safe, addresses are absolute ASCII URLs, and moments are in UTC with whole seconds, from
+the moment that they stand in one of these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+FeedFormat = Literal["rss", "atom", "json"]
+FeedKind = Literal["publication", "section", "author", "tag", "language"]
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    name: str
+    url: str | None = None
+    email: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """The picture of an article. `width` and `height` in pixels, `type` a MIME type."""
+
+    url: str
+    alt: str = ""
+    caption: str = ""
+    credit: str = ""
+    width: int | None = None
+    height: int | None = None
+    type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Enclosure:
+    """A recording or a download. `length` in bytes, `duration` in seconds, `type` a MIME type."""
+
+    url: str
+    length: int
+    type: str
+    duration: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FeedSettings:
+    """The `[feeds]` table of `publication.toml`. `max_age` in seconds."""
+
+    limit: int = 20
+    archive_size: int = 30
+    max_age: int = 1800
+    formats: tuple[FeedFormat, ...] = ("rss", "atom", "json")
+    sections: bool = True
+    authors: bool = True
+    tags: bool = True
+    languages: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """What answers at a path that moved or is gone. `target` is None where `status` is 410."""
+
+    path: str
+    status: int
+    target: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """The outlet, as `publication.toml` describes it.
+
+    `url` ends with a slash. `id` is the authority and date of minted ids (RFC 4151). `timezone` is a
+    name in the tzdata package.
+    """
+
+    title: str
+    description: str
+    url: str
+    id: str
+    language: str = "en"
+    timezone: str = "UTC"
+    authors: tuple[Author, ...] = ()
+    copyright: str = ""
+    icon: str | None = None
+    logo: str | None = None
+    permalink: str = "/articles/{slug}/"
+    hubs: tuple[str, ...] = ()
+    feeds: FeedSettings = field(default_factory=FeedSettings)
+    footer: str = ""
+    article_pages: bool = True
+    redirects: tuple[Redirect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Article:
+    """What an editor wrote, ready for any feed.
+
+    `path` is that of its file, below the content folder. `preface` (correction note and picture), `body`
+    and `footer` are sanitised HTML. `page` is the path of its page below the publication's address, or
+    None where it has none of ours.
+    """
+
+    path: str
+    id: str
+    url: str
+    page: str | None
+    title: str
+    published: datetime
+    updated: datetime
+    authors: tuple[Author, ...]
+    section: str | None
+    tags: tuple[str, ...]
+    summary: str
+    preface: str
+    body: str
+    footer: str
+    language: str
+    rights: str
+    image: Image | None
+    enclosure: Enclosure | None
+    draft: bool
+    expires: datetime | None
+    withdrawn: str | None
+
+    @property
+    def content(self) -> str:
+        """The full HTML that a feed carries."""
+        return self.preface + self.body + self.footer
+
+    @property
+    def byline(self) -> str:
+        """The names of the authors as a person reads them: `A`, `A and B`, `A, B and C`."""
+        names = [author.name for author in self.authors]
+        return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """Articles at one address, newest first.
+
+    `folder` is "" for the publication, else such as `sections/culture/`, percent-encoded; `name` is the
+    section, author, tag or language it is of, "" for the publication.
+    """
+
+    kind: FeedKind
+    folder: str
+    name: str
+    title: str
+    description: str
+    updated: datetime
+    articles: tuple[Article, ...]

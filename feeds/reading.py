@@ -1,0 +1,135 @@
+"""The reading child: a process that parses and renders author files under limits.
+
+A file that sends a parser astray ends this child and nothing else: the parent reports the file that was in
+its hands and goes on with a new child.
+"""
+
+from __future__ import annotations
+
+import resource
+import signal
+import socket
+import subprocess
+import sys
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import cast
+
+from feeds.lifeline import end_with_parent, environment_of_child
+from feeds.problems import Position, Problem
+from feeds.publication import Publication
+from feeds.source.article import Reading, read_article
+from feeds.source.front_matter import MAX_FILE
+
+CPU_SECONDS = 1.0
+"""Processor time for one file; a healthy one of 2 MiB needs a fifth of it."""
+
+MEMORY = 256 * 1024 * 1024
+"""Bytes of address space beyond what the child has when it starts."""
+
+_WALL_SECONDS = 30.0
+
+
+class ReadingChild:
+    """Reads files of the folder `content` for `publication`, in another process."""
+
+    def __init__(self, content: Path, publication: Publication) -> None:
+        self._start = (str(content), publication)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connection: Connection[object, object] | None = None
+
+    def __enter__(self) -> ReadingChild:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def read(self, path: str) -> Reading | None:
+        """The article in the file `path` or its problems; None where the file is gone."""
+        connection = self._connected()
+        try:
+            connection.send(path)
+            if connection.poll(_WALL_SECONDS):
+                return cast("Reading | None", connection.recv())
+        except (EOFError, OSError):
+            pass
+        return Reading(path, None, (self._post_mortem(path),))
+
+    def close(self) -> None:
+        """Ends the child."""
+        if self._connection:
+            self._connection.close()
+            self._connection = None
+        if self._process:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _connected(self) -> Connection[object, object]:
+        if self._connection is None:
+            ours, theirs = socket.socketpair()
+            command = [sys.executable, "-m", "feeds.reading", str(theirs.fileno())]
+            self._process = subprocess.Popen(
+                command, env=environment_of_child(), pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
+            )
+            theirs.close()
+            self._connection = Connection(ours.detach())
+            self._connection.send(self._start)
+        return self._connection
+
+    def _post_mortem(self, path: str) -> Problem:
+        process = self._process
+        assert process is not None  # noqa: S101
+        try:
+            status = process.wait(timeout=1)
+            cause = signal.Signals(-status).name if status < 0 else f"exit {status}"
+        except subprocess.TimeoutExpired:
+            cause = f"no answer within {_WALL_SECONDS:.0f} s"
+        self.close()
+        found = f"reading this file took more time or memory than one article may ({cause})"
+        hint = "simplify the text: brackets, tables or footnotes that nest or repeat without end"
+        return Problem(path, Position(), "error", "file-too-complex", found, hint)
+
+
+def main(connection: Connection[object, object]) -> None:
+    """The child: answers each path with a Reading, until the parent is gone."""
+    folder, publication = cast("tuple[str, Publication]", connection.recv())
+    _limit_memory()
+    while True:
+        try:
+            path = str(connection.recv())
+        except (EOFError, ConnectionError):
+            return
+        # SIGPROF ends the process also inside a long call into C, which no Python handler could.
+        signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
+        reading = _read(Path(folder), path, publication)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        connection.send(reading)
+
+
+def _read(folder: Path, path: str, publication: Publication) -> Reading | None:
+    try:
+        with (folder / path).open("rb") as file:
+            data = file.read(MAX_FILE + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        found = f"the file cannot be read: {error.strerror}"
+        hint = "let the server's user read it"
+        problem = Problem(path, Position(), "error", "file-unreadable", found, hint)
+        return Reading(path, None, (problem,))
+    return read_article(path, data, publication)
+
+
+def _limit_memory() -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
+        limit = pages * resource.getpagesize() + MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+
+
+if __name__ == "__main__":
+    end_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    main(Connection(int(sys.argv[1])))

@@ -1,0 +1,127 @@
+"""Which articles are public at a moment, and which feeds they are in."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from pathlib import PurePosixPath
+
+from feeds.addresses import encoded, slug
+from feeds.dates import EPOCH
+from feeds.problems import Position, Problem
+from feeds.publication import Article, Feed, FeedKind, Publication
+
+FOLDERS: dict[FeedKind, str] = {
+    "section": "sections",
+    "author": "authors",
+    "tag": "tags",
+    "language": "languages",
+}
+
+
+def is_due(article: Article, now: datetime) -> bool:
+    """Published is not in the future, not expired, neither a draft nor withdrawn."""
+    ended = article.expires is not None and article.expires <= now
+    return article.published <= now and not (ended or article.draft or article.withdrawn)
+
+
+def next_due(articles: Iterable[Article], now: datetime) -> datetime | None:
+    """The next moment after `now` at which `is_due` changes for one of `articles`."""
+    moments = (
+        moment
+        for article in articles
+        for moment in (article.published, article.expires)
+        if moment and moment > now and is_due(article, moment) != is_due(article, now)
+    )
+    return min(moments, default=None)
+
+
+def without_rivals(articles: Iterable[Article]) -> tuple[list[Article], list[Problem]]:
+    """`articles` without those whose id or address another has.
+
+    The earlier `published` wins, then the smaller path without its extension, whatever the file times: a
+    copy never takes the place of its original. A draft never wins: it may have any date.
+    """
+    taken: dict[tuple[str, str], Article] = {}
+    kept = []
+    problems = []
+    for article in sorted(articles, key=lambda one: (one.draft, one.published, _stem(one.path))):
+        claims = [("id", article.id)] + ([] if article.page is None else [("address", article.url)])
+        rival = next(((claim[0], taken[claim]) for claim in claims if claim in taken), None)
+        if rival is None:
+            taken.update(dict.fromkeys(claims, article))
+            kept.append(article)
+        else:
+            problems.append(_rivalry(article, *rival))
+    return kept, problems
+
+
+def _stem(path: str) -> str:
+    return str(PurePosixPath(path).with_suffix(""))
+
+
+def _rivalry(article: Article, what: str, rival: Article) -> Problem:
+    value = article.id if what == "id" else article.url
+    message = f"the {what} {value} is that of {rival.path} already"
+    hint = "write another id" if what == "id" else "write another slug"
+    return Problem(article.path, Position(), "error", f"{what}-duplicate", message, hint)
+
+
+def newest_first(articles: Iterable[Article]) -> list[Article]:
+    """Newest `published` first, ties by id."""
+    by_id = sorted(articles, key=lambda article: article.id)
+    return sorted(by_id, key=lambda article: article.published, reverse=True)
+
+
+def feeds_of(publication: Publication, due: Iterable[Article]) -> list[Feed]:
+    """Every feed of the publication, in the order in which they are built.
+
+    `due` are the public articles. A section, author, tag or language has a feed while it has one of them;
+    languages only when there are several.
+    """
+    articles = newest_first(due)
+    settings = publication.feeds
+    feeds = [_feed(publication, "publication", "", "", articles)]
+    if settings.sections:
+        feeds += _named(publication, "section", articles, lambda article: filter(None, [article.section]))
+    if settings.authors:
+        feeds += _named(publication, "author", articles, lambda article: (a.name for a in article.authors))
+    if settings.tags:
+        feeds += _named(publication, "tag", articles, lambda article: article.tags)
+    if settings.languages and len({article.language for article in articles}) > 1:
+        feeds += _named(publication, "language", articles, lambda article: [article.language])
+    return feeds
+
+
+def _named(
+    publication: Publication,
+    kind: FeedKind,
+    articles: Sequence[Article],
+    names_of: Callable[[Article], Iterable[str]],
+) -> list[Feed]:
+    """A feed for each slug among the names, labelled with the spelling used most, ties by code point."""
+    members: dict[str, dict[str, Article]] = {}
+    spellings: dict[str, Counter[str]] = {}
+    for article in articles:
+        for name in names_of(article):
+            key = slug(name)
+            members.setdefault(key, {})[article.id] = article
+            spellings.setdefault(key, Counter())[name] += 1
+    labels = {key: min(counts, key=lambda name: (-counts[name], name)) for key, counts in spellings.items()}
+    return [
+        _feed(publication, kind, key, labels[key], list(members[key].values())) for key in sorted(members)
+    ]
+
+
+def _feed(publication: Publication, kind: FeedKind, key: str, name: str, articles: Sequence[Article]) -> Feed:
+    shown = tuple(articles[: publication.feeds.limit])
+    return Feed(
+        kind=kind,
+        folder=f"{FOLDERS[kind]}/{encoded(key)}/" if key else "",
+        name=name,
+        title=f"{publication.title}: {name}" if name else publication.title,
+        description=f"{publication.description} ({name})" if name else publication.description,
+        updated=max((article.updated for article in shown), default=EPOCH),
+        articles=shown,
+    )

@@ -1,0 +1,288 @@
+"""One author file -> one Article."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import quote
+
+from feeds import dates, markup
+from feeds.addresses import AddressError, absolute, below, encoded, is_slug, slug, web_url
+from feeds.located import Located, Place, check, known_names, nearest
+from feeds.problems import ContentError, Level, Position, Problem
+from feeds.publication import Article, Author, Enclosure, Image, Publication
+from feeds.source.fields import ArticleFields, AuthorFields, EnclosureFields, Fields, ImageFields
+from feeds.source.folder import MEDIA
+from feeds.source.front_matter import Source, read_source
+
+LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
+"""The shape of a language tag (RFC 5646)."""
+
+MAX_TITLE = 1000
+
+RESERVED = {"sections", "authors", "tags", "languages", "archive", MEDIA, "index.html"}
+"""What the path of an article's page may not begin with."""
+
+_OVERRIDES = re.compile("[\u202d\u202e]")
+_FAR_AHEAD = timedelta(days=3653)
+_NO_SECTION = "articles"
+_MODELS: dict[str, type[Fields]] = {
+    "image": ImageFields,
+    "enclosure": EnclosureFields,
+    "author": AuthorFields,
+    "authors": AuthorFields,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What became of a file: an article, unless one of the `problems` is an error."""
+
+    path: str
+    article: Article | None
+    problems: tuple[Problem, ...]
+
+
+def read_article(path: str, data: bytes, publication: Publication) -> Reading:
+    """The article in the file `path`, whose bytes are `data`. Never raises for what an author can write."""
+    try:
+        source = read_source(path, data)
+    except ContentError as error:
+        return Reading(path, None, error.problems)
+    clock_changes: list[tuple[str, str]] = []
+    context = {"zone": dates.zone(publication.timezone), "warnings": clock_changes}
+    fields, errors = check(ArticleFields, source.metadata, path, context)
+    problems = [*source.problems, *errors, *_metadata_warnings(path, source.metadata)]
+    article = None
+    if fields is not None:
+        reader = _ArticleReader(path, source, fields, publication, problems)
+        for field_name, message in clock_changes:
+            name = field_name if field_name in source.metadata.values else "date"
+            hint = "write the offset too, as in 2026-05-12T13:20:00+02:00"
+            reader.report((name,), "warning", "date-clock-change", message, hint)
+        article = reader.article()
+    if any(problem.level == "error" for problem in problems):
+        article = None
+    return Reading(path, article, tuple(sorted(problems)))
+
+
+def _metadata_warnings(path: str, metadata: Located) -> list[Problem]:
+    warnings = [Problem(path, at, "warning", *what) for at, *what in metadata.warnings]
+    for place, keys, model in _tables(metadata.values):
+        known = known_names(model)
+        for key in keys:
+            if key not in known:
+                found = f"`{key}` is not known and was ignored"
+                better = nearest(key, known) or "delete it"
+                warnings.append(
+                    metadata.problem(path, (*place, key), "warning", "key-unknown", found, better)
+                )
+    return warnings
+
+
+def _tables(values: dict[str, Any]) -> Iterator[tuple[Place, dict[str, Any], type[Fields]]]:
+    """Where keys stand in the metadata, and what they should be of."""
+    yield (), values, ArticleFields
+    for name, model in _MODELS.items():
+        value = values.get(name)
+        if isinstance(value, dict):
+            yield (name,), value, model
+        elif isinstance(value, list):
+            yield from (((name, at), item, model) for at, item in enumerate(value) if isinstance(item, dict))
+
+
+class _ArticleReader:
+    """Turns checked fields into an Article, adding to `problems` what is wrong with a value."""
+
+    def __init__(
+        self,
+        path: str,
+        source: Source,
+        fields: ArticleFields,
+        publication: Publication,
+        problems: list[Problem],
+    ) -> None:
+        self.path = path
+        self.source = source
+        self.fields = fields
+        self.publication = publication
+        self.problems = problems
+
+    def report(self, place: Place, level: Level, code: str, message: str, hint: str) -> None:
+        self.problems.append(self.source.metadata.problem(self.path, place, level, code, message, hint))
+
+    def article(self) -> Article:
+        fields, publication = self.fields, self.publication
+        page = self.page()
+        url = fields.link or below(publication.url, page)
+        article = Article(
+            path=self.path,
+            id=quote(fields.id, safe="%/:=&?~#+!$,;'@()*[]")
+            if fields.id
+            else minted_id(publication.id, self.path),
+            url=url,
+            page=page if publication.article_pages and not fields.link else None,
+            title=self.title(),
+            published=fields.published,
+            updated=self.updated(),
+            authors=self.authors(),
+            section=fields.section,
+            tags=self.tags(),
+            summary="",
+            preface="",
+            body="",
+            footer="",
+            language=self.language(),
+            rights=fields.rights or "",
+            image=self.image(url),
+            enclosure=self.enclosure(url),
+            draft=fields.draft or False,
+            expires=fields.expires,
+            withdrawn=fields.withdrawn,
+        )
+        return self.with_text(article)
+
+    def with_text(self, article: Article) -> Article:
+        try:
+            body = self.body(article)
+            footer = self.footer(article)
+        except markup.MarkupError as error:
+            here = Position(self.source.body_line)
+            self.problems.append(
+                Problem(self.path, here, "error", "body-too-complex", str(error), "simplify the text")
+            )
+            return article
+        summary = self.fields.summary or markup.shortened(body.first_paragraph)
+        image = article.image if article.image and article.image.url not in body.images else None
+        correction = self.fields.correction
+        return replace(
+            article,
+            summary=summary,
+            preface=(markup.correction_note(correction) if correction else "")
+            + (markup.figure(image) if image else ""),
+            body=body.html or markup.paragraph(summary or article.title),
+            footer=footer,
+        )
+
+    def body(self, article: Article) -> markup.Markup:
+        syntax: markup.Syntax = "html" if self.path.endswith(".html") else "markdown"
+        text = self.source.body
+        rendered = markup.render(text, syntax, article.url, self.publication.url, article.id)
+        for name in rendered.removed:
+            before = text[: max(text.lower().find(f"<{name}"), 0)]
+            here = Position(self.source.body_line + before.count("\n"), len(before) - before.rfind("\n"))
+            found = f"<{name}> may stand in no feed and was taken out"
+            hint = "say it in text, or link to it"
+            self.problems.append(Problem(self.path, here, "warning", "markup-removed", found, hint))
+        return rendered
+
+    def footer(self, article: Article) -> str:
+        publication = self.publication
+        if not publication.footer:
+            return ""
+        text = markup.filled(publication.footer, article.title, article.url, publication.title)
+        return markup.render(text, "markdown", article.url, publication.url, article.id).html
+
+    def title(self) -> str:
+        title = self.fields.title
+        if len(title) > MAX_TITLE:
+            found = f"the title has {len(title):,} characters"
+            self.report(("title",), "warning", "title-long", found, "write a headline of one line")
+        if override := _OVERRIDES.search(title):
+            found = f"the title holds U+{ord(override[0]):04X}, which turns the text after it around"
+            self.report(("title",), "warning", "title-override", found, "delete the character")
+        return title
+
+    def updated(self) -> datetime:
+        published, updated = self.fields.published, self.fields.updated
+        if updated and updated < published:
+            found = "updated is before published and was ignored"
+            self.report(("updated",), "warning", "updated-early", found, "write a later date or leave it out")
+        return max(updated or published, published)
+
+    def slug(self) -> str:
+        path = PurePosixPath(self.path)
+        name = path.parent.name if path.stem == "index" and path.parent.name else path.stem
+        return unicodedata.normalize("NFC", self.fields.slug or (name if is_slug(name) else slug(name)))
+
+    def page(self) -> str:
+        """The path of the article's page below the publication's address, percent-encoded."""
+        there = self.fields.published.astimezone(dates.zone(self.publication.timezone))
+        values = {
+            "slug": self.slug(),
+            "year": f"{there.year:04}",
+            "month": f"{there.month:02}",
+            "day": f"{there.day:02}",
+            "section": slug(self.fields.section or _NO_SECTION),
+            "id": slug(self.fields.id or self.path),
+        }
+        template = quote(self.publication.permalink.lstrip("/"), safe="/{}%")
+        return re.sub(r"\{(\w+)\}", lambda match: encoded(values[match[1]]), template)
+
+    def address(self, place: Place, reference: str, base: str) -> str:
+        try:
+            return web_url(absolute(reference, base, self.publication.url))
+        except AddressError as error:
+            self.report(
+                place, "error", f"{place[0]}-invalid", str(error), "write a path such as /media/port.jpg"
+            )
+            return reference
+
+    def authors(self) -> tuple[Author, ...]:
+        if not self.fields.authors:
+            return self.publication.authors
+        return tuple(author_of(author) for author in self.fields.authors)
+
+    def tags(self) -> tuple[str, ...]:
+        """Without empty ones; of spellings that share a slug, the first."""
+        kept = {slug(tag): tag for tag in reversed(self.fields.tags or []) if tag}
+        if self.fields.tags and "" in self.fields.tags:
+            self.report(("tags",), "warning", "tag-empty", "an empty tag was ignored", "delete it")
+        return tuple(tag for tag in dict.fromkeys(self.fields.tags or []) if tag and kept[slug(tag)] == tag)
+
+    def language(self) -> str:
+        language = self.fields.language
+        if language and not LANGUAGE_TAG.fullmatch(language):
+            found = f"{language!r} is not a language tag and was ignored"
+            self.report(
+                ("language",), "warning", "language-invalid", found, "write a tag such as es or pt-BR"
+            )
+            language = None
+        return language or self.publication.language
+
+    def image(self, base: str) -> Image | None:
+        fields: ImageFields | None = self.fields.image
+        if fields is None:
+            return None
+        return Image(
+            url=self.address(("image", "url"), fields.url, base),
+            alt=fields.alt or "",
+            caption=fields.caption or "",
+            credit=fields.credit or "",
+            width=fields.width,
+            height=fields.height,
+            type=fields.type,
+        )
+
+    def enclosure(self, base: str) -> Enclosure | None:
+        fields: EnclosureFields | None = self.fields.enclosure
+        if fields is None:
+            return None
+        url = self.address(("enclosure", "url"), fields.url, base)
+        return Enclosure(url, fields.length, fields.type, fields.duration)
+
+
+def author_of(fields: AuthorFields) -> Author:
+    """An author as typed."""
+    return Author(fields.name, fields.url, fields.email)
+
+
+def minted_id(publication_id: str, path: str) -> str:
+    """The id of an article that names none: a tag URI (RFC 4151) of the publication and the file's path."""
+    stem = PurePosixPath(path).with_suffix("")
+    return f"tag:{publication_id}:{quote(str(stem.parent if stem.name == 'index' else stem))}"

@@ -1,0 +1,165 @@
+"""The metadata of an article as its author types it. The description of a field says what to write."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+)
+
+from feeds import dates
+from feeds.addresses import is_slug, web_url
+from feeds.located import Quoted
+from feeds.markup import one_line
+
+_TRUE = {"true", "yes", "on"}
+_FALSE = {"false", "no", "off"}
+
+
+def _switch(value: Any) -> Any:
+    """YAML scalars stay text, so the words are read here; a quoted "false" is a text and no guess is made."""
+    if isinstance(value, str) and not isinstance(value, Quoted) and value.lower() in _TRUE | _FALSE:
+        return value.lower() in _TRUE
+    if isinstance(value, bool):
+        return value
+    raise ValueError(f"must be true or false, not {value!r}")
+
+
+def _moment(value: Any, info: ValidationInfo) -> datetime:
+    """A date in the publication's zone; what deserves a warning goes to the context."""
+    assert info.context is not None  # noqa: S101 - article.py gives one
+    moment, warning = dates.parse(one_line(str(value)), info.context["zone"])
+    if warning:
+        info.context["warnings"].append((info.field_name, warning))
+    return moment
+
+
+def _person(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+def _listed(value: Any) -> Any:
+    return value if isinstance(value, list) or value is None else [value]
+
+
+def _one_line(value: Any) -> Any:
+    return one_line(value) if isinstance(value, str) else value
+
+
+def _uri(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:\S+", value):
+        raise ValueError(f"{value!r} is not a URI")
+    return value
+
+
+def _mime_type(value: str) -> str:
+    if not re.fullmatch(r"[a-z]+/[a-z0-9.+-]+", value):
+        raise ValueError(f"{value!r} is not a MIME type")
+    return value
+
+
+def _email(value: str) -> str:
+    if not re.fullmatch(r"[^@\s<>()]+@[^@\s<>()]+\.[^@\s<>()]+", value):
+        raise ValueError(f"{value!r} is not an e-mail address")
+    return value
+
+
+def _own_slug(value: str) -> str:
+    if not is_slug(value):
+        raise ValueError(f"{value!r} cannot stand in an address")
+    return value
+
+
+Line = Annotated[str, BeforeValidator(_one_line), StringConstraints(min_length=1)]
+Lines = Annotated[list[Annotated[str, BeforeValidator(_one_line)]], BeforeValidator(_listed)]
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+Switch = Annotated[bool, BeforeValidator(_switch)]
+Pixels = Annotated[int, Field(gt=0, le=100_000)]
+MimeType = Annotated[str, AfterValidator(_mime_type)]
+
+
+class Fields(BaseModel):
+    """Unknown keys are warned about elsewhere: they may be meant for another program."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+
+class AuthorFields(Fields):
+    name: Line
+    url: Annotated[Line, AfterValidator(web_url)] | None = None
+    email: Annotated[str, AfterValidator(_email)] | None = None
+
+
+Byline = Annotated[list[Annotated[AuthorFields, BeforeValidator(_person)]], BeforeValidator(_listed)]
+
+
+class ImageFields(Fields):
+    url: Line = Field(validation_alias=AliasChoices("url", "path", "src"))
+    alt: Annotated[str, BeforeValidator(_one_line)] | None = None
+    caption: Annotated[str, BeforeValidator(_one_line)] | None = None
+    credit: Annotated[str, BeforeValidator(_one_line)] | None = None
+    width: Pixels | None = None
+    height: Pixels | None = None
+    type: MimeType | None = None
+
+
+class EnclosureFields(Fields):
+    url: Line = Field(validation_alias=AliasChoices("url", "path", "src"))
+    length: Annotated[int, Field(gt=0, lt=2**53)]
+    type: MimeType
+    duration: Annotated[int, Field(gt=0, lt=10_000_000)] | None = None
+
+
+def _image(value: Any) -> Any:
+    return {"url": value} if isinstance(value, str) else value
+
+
+class ArticleFields(Fields):
+    title: Line = Field(description="write title: A headline in plain text")
+    published: Moment = Field(
+        validation_alias=AliasChoices("published", "date"), description="write published: 2026-05-12 13:20"
+    )
+    updated: Moment | None = Field(None, description="write updated: 2026-05-12 18:00, or leave it out")
+    id: Annotated[str, StringConstraints(max_length=255), AfterValidator(_uri)] | None = Field(
+        None, description="write a URI such as tag:example.org,2026:first-article, or leave it out"
+    )
+    authors: Byline | None = Field(
+        None,
+        validation_alias=AliasChoices("authors", "author"),
+        description="write authors: [Ana López, {name: Li Wei, email: li@example.org}]",
+    )
+    section: Line | None = Field(None, description="write section: Culture")
+    tags: Lines | None = Field(None, description="write tags: [harbour, fishing]")
+    summary: Annotated[str, BeforeValidator(_one_line)] | None = Field(
+        None, description="write summary: One or two sentences of plain text"
+    )
+    slug: Annotated[str, BeforeValidator(_one_line), AfterValidator(_own_slug)] | None = Field(
+        None, description="write slug: letters-digits-and-hyphens"
+    )
+    link: Annotated[Line, AfterValidator(web_url)] | None = Field(
+        None, description="write link: https://example.org/the-article"
+    )
+    language: Line | None = Field(None, description="write a language tag such as language: es")
+    draft: Switch | None = Field(None, description="write draft: true, or draft: false without quotes")
+    expires: Moment | None = Field(None, description="write expires: 2026-12-31 23:59")
+    withdrawn: Line | None = Field(None, description="write withdrawn: The reason in a sentence")
+    correction: Line | None = Field(None, description="write correction: What was wrong, in a sentence")
+    rights: Line | None = Field(None, description="write rights: © 2026 Ana López")
+    image: Annotated[ImageFields, BeforeValidator(_image)] | None = Field(
+        None,
+        description="write image: {url: /media/port.jpg, alt: What it shows, credit: Who took it}",
+    )
+    enclosure: EnclosureFields | None = Field(
+        None,
+        description="write enclosure: {url: /media/a.mp3, length: 48210, type: audio/mpeg, duration: 12}",
+    )

@@ -1,0 +1,141 @@
+"""Bytes of an author's file -> its metadata and the text below it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from feeds.located import Located, SyntaxFaultError, read_json, read_toml, read_yaml
+from feeds.markup import unsafe_characters, xml_safe
+from feeds.problems import ContentError, Position, Problem, printable
+
+MAX_FILE = 2 * 1024 * 1024
+"""Bytes of one file."""
+
+MAX_BLOCK = 64 * 1024
+"""Characters of the metadata."""
+
+_MOST_CHARACTER_PROBLEMS = 20
+_READERS: dict[str, Callable[[str], Located]] = {".yaml": read_yaml, ".toml": read_toml, ".json": read_json}
+_FENCES = {"---": read_yaml, "+++": read_toml}
+_BEGIN = "begin the file with --- on a line, metadata such as `title: A headline`, and --- on a line"
+_BEGIN_ALL_METADATA = {
+    ".yaml": "write title: A headline and published: 2026-05-12 13:20",
+    ".toml": 'write title = "A headline" and published = 2026-05-12T13:20:00',
+    ".json": 'write {"title": "A headline", "published": "2026-05-12 13:20"}',
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file taken apart. `body_line` is the line of the file on which `body` begins."""
+
+    metadata: Located
+    body: str
+    body_line: int
+    problems: tuple[Problem, ...]
+
+
+def read_source(path: str, data: bytes) -> Source:
+    """The file `path` taken apart. Raises ContentError."""
+    if path.encode(errors="ignore").decode() != path:
+        raise _failure(printable(path), Position(), "file-name", "its name is not UTF-8", "rename the file")
+    if not data:
+        raise _failure(path, Position(), "file-empty", "the file is empty", _beginning(path))
+    text = decoded(path, data)
+    warnings = tuple(_character_problems(path, text))
+    text = xml_safe(text)
+    try:
+        metadata, body, body_line = _split(path, text)
+    except SyntaxFaultError as fault:
+        raise _failure(path, fault.position, "front-matter-invalid", str(fault), fault.hint) from fault
+    if len(metadata.values) > 0 or text.strip():
+        return Source(metadata, body, body_line, warnings)
+    raise _failure(path, Position(), "front-matter-missing", "there is no metadata", _beginning(path))
+
+
+def decoded(path: str, data: bytes) -> str:
+    """The text of a file, with `\\n` for every line end. Raises ContentError."""
+    if len(data) > MAX_FILE:
+        raise _failure(
+            path, Position(), "file-too-large", f"the file has over {MAX_FILE:,} bytes", "split the article"
+        )
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise _failure(path, Position(), "file-encoding", "the file is UTF-16", "save it as UTF-8")
+    if data.count(0) > len(data) // 8 or data.startswith((b"\xff\xd8\xff", b"\x89PNG", b"GIF8")):
+        raise _failure(
+            path, Position(), "file-binary", "the file is binary or damaged", "restore it from a backup"
+        )
+    try:
+        text = data.removeprefix(b"\xef\xbb\xbf").decode()
+    except UnicodeDecodeError as error:
+        before = error.object[: error.start].decode()
+        position = Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
+        found = f"the byte 0x{error.object[error.start]:02X} is not UTF-8"
+        raise _failure(path, position, "file-encoding", found, "save the file as UTF-8") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _split(path: str, text: str) -> tuple[Located, str, int]:
+    if read := _READERS.get(PurePosixPath(path).suffix):
+        return read(_bounded(text)), "", 1
+    first, _, rest = text.partition("\n")
+    if read := _FENCES.get(first.rstrip()):
+        return _fenced(read, first.rstrip(), rest)
+    if text.startswith("{"):
+        return _json_block(text)
+    raise SyntaxFaultError(Position(), "there is no metadata above the text", _BEGIN)
+
+
+def _fenced(read: Callable[[str], Located], fence: str, rest: str) -> tuple[Located, str, int]:
+    end = re.search(rf"^{re.escape(fence)}[ \t]*(\n|\Z)", rest, re.MULTILINE)
+    if end is None:
+        raise SyntaxFaultError(
+            Position(),
+            f"the block that {fence} opens here is not closed",
+            f"write {fence} on a line below it",
+        )
+    block = _bounded(rest[: end.start()])
+    body_line = block.count("\n") + 3
+    return read("\n" + block), rest[end.end() :], body_line  # the blank line keeps the file's line numbers
+
+
+def _json_block(text: str) -> tuple[Located, str, int]:
+    try:
+        _, end = json.JSONDecoder().raw_decode(text)
+    except (ValueError, RecursionError):
+        end = len(text)
+    block = _bounded(text[:end])
+    return read_json(block), text[end:], block.count("\n") + 1
+
+
+def _bounded(block: str) -> str:
+    if len(block) > MAX_BLOCK:
+        raise SyntaxFaultError(
+            Position(), f"the metadata has over {MAX_BLOCK:,} characters", "move text into the body"
+        )
+    return block
+
+
+def _character_problems(path: str, text: str) -> Iterator[Problem]:
+    matches = unsafe_characters(text)
+    for number, match in enumerate(matches, 1):
+        line = text.count("\n", 0, match.start()) + 1
+        position = Position(line, match.start() - text.rfind("\n", 0, match.start()))
+        if number > _MOST_CHARACTER_PROBLEMS:
+            found = f"{sum(1 for _ in matches) + 1:,} more such characters became U+FFFD"
+            yield Problem(path, position, "warning", "character-replaced", found, "delete them")
+            return
+        found = f"the character U+{ord(match[0]):04X} may stand in no feed and became U+FFFD"
+        yield Problem(path, position, "warning", "character-replaced", found, "delete it")
+
+
+def _beginning(path: str) -> str:
+    return _BEGIN_ALL_METADATA.get(PurePosixPath(path).suffix, _BEGIN)
+
+
+def _failure(path: str, position: Position, code: str, message: str, hint: str) -> ContentError:
+    return ContentError(Problem(path, position, "error", code, message, hint))
