@@ -1,0 +1,199 @@
+"""Content folder -> `public/`.
+
+Everything is built, in the order of how much it is asked for: publication, sections, authors, tags,
+languages, then pages. No request builds anything.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import unquote
+
+from feeds import selection
+from feeds.addresses import FEED_FILES
+from feeds.config import load_publication
+from feeds.formats import atom, html, jsonfeed, opml, rss
+from feeds.media_types import may_be_encoded
+from feeds.output import Output
+from feeds.problems import ContentError, Problem
+from feeds.publication import Article, Feed, FeedFormat, Publication
+from feeds.reading import ReadingChild
+from feeds.source.article import Reading
+from feeds.source.folder import SourceFile, article_files, media_files
+
+RENDERERS: dict[FeedFormat, Callable[[Feed, Publication], bytes]] = {
+    "rss": rss.render,
+    "atom": atom.render,
+    "json": jsonfeed.render,
+}
+_WITH_BROTLI = ("publication", "section")
+SITE_FILES = ("favicon.ico", "robots.txt")
+_SETTLED_NS = 100_000_000
+"""A file that changed less than this before it was read may change again with the same size and mtime."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """What one look at the content made: `changed` counts the files of `public/` that differ now."""
+
+    problems: tuple[Problem, ...]
+    articles: int
+    feeds: int
+    changed: int
+    next_due: datetime | None
+
+    @property
+    def has_errors(self) -> bool:
+        return any(problem.level == "error" for problem in self.problems)
+
+
+class Builder:
+    """Builds the folder `output` from the folder `content`, again and again.
+
+    It keeps what it read of each file until the file changes, and the last configuration that was right.
+    """
+
+    def __init__(self, content: Path, output: Path, compress: bool = True) -> None:
+        self.content = content
+        self.output = output
+        self.compress = compress
+        self._publication: Publication | None = None
+        self._child: ReadingChild | None = None
+        self._readings: dict[SourceFile, Reading] = {}
+
+    def __enter__(self) -> Builder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Forgets what was read, and ends the reading child."""
+        self._readings.clear()
+        if self._child:
+            self._child.close()
+
+    def build(self, now: datetime | None = None) -> Built:
+        """Looks at the content and publishes what is due at `now`.
+
+        Raises ContentError where there has never been a right configuration, and OSError.
+        """
+        publication, articles, problems = self._look()
+        now = now or datetime.now(UTC)
+        due = [article for article in articles if selection.is_due(article, now)]
+        feeds = selection.feeds_of(publication, due)
+        output = Output(self.output, self.compress)
+        output.publish("serving.json", _serving(publication), encoded=False)
+        _publish_feeds(output, publication, feeds)
+        _publish_pages(output, publication, feeds, due)
+        self._publish_site_files(output)
+        output.publish("routes.json", _routes(publication), encoded=False)
+        output.remove_others()
+        return Built(
+            problems=problems,
+            articles=len(due),
+            feeds=len(feeds),
+            changed=output.written,
+            next_due=selection.next_due(articles, now),
+        )
+
+    def check(self) -> tuple[Problem, ...]:
+        """Every problem of the content, without publishing anything. Raises ContentError and OSError."""
+        return self._look()[2]
+
+    def _look(self) -> tuple[Publication, list[Article], tuple[Problem, ...]]:
+        publication, problems = self._configured()
+        readings = list(self._read_all())
+        articles, rivalries = selection.without_rivals(
+            reading.article for reading in readings if reading.article
+        )
+        found = [*problems, *rivalries, *(problem for reading in readings for problem in reading.problems)]
+        return publication, articles, tuple(sorted(found))
+
+    def _configured(self) -> tuple[Publication, tuple[Problem, ...]]:
+        """The publication; while its file is wrong, the last one that was right."""
+        try:
+            publication, problems = load_publication(self.content)
+        except ContentError as error:
+            if self._publication is None:
+                raise
+            return self._publication, error.problems
+        if publication != self._publication:
+            self.close()
+            self._publication = publication
+            self._child = ReadingChild(self.content, publication)
+        return publication, problems
+
+    def _read_all(self) -> Iterator[Reading]:
+        assert self._child is not None  # noqa: S101 - there is one as soon as there is a publication
+        known, self._readings = self._readings, {}
+        for file in article_files(self.content):
+            started = time.time_ns()
+            reading = known.get(file) or self._child.read(file.path)
+            if reading and started - file.modified > _SETTLED_NS:
+                self._readings[file] = reading
+            if reading:
+                yield reading
+
+    def _publish_site_files(self, output: Output) -> None:
+        for name in SITE_FILES:
+            own = self.content / name
+            data = own.read_bytes() if own.is_file() else _default(name)
+            output.publish(name, data, encoded=may_be_encoded(f"/{name}"))
+        for file in media_files(self.content):
+            output.copy(file.path, self.content / file.path)
+
+
+def _publish_feeds(output: Output, publication: Publication, feeds: Iterable[Feed]) -> None:
+    for feed in feeds:
+        for name in publication.feeds.formats:
+            path = unquote(feed.folder) + FEED_FILES[name]
+            output.publish(path, RENDERERS[name](feed, publication), with_brotli=feed.kind in _WITH_BROTLI)
+
+
+def _publish_pages(
+    output: Output, publication: Publication, feeds: Sequence[Feed], due: Iterable[Article]
+) -> None:
+    output.publish("index.html", html.start_page(feeds, publication))
+    output.publish("style.css", html.stylesheet())
+    for feed in feeds[1:]:
+        output.publish(f"{unquote(feed.folder)}index.html", html.feed_page(feed, publication))
+    if outlines := opml.render(feeds, publication):
+        output.publish("feeds.opml", outlines)
+    for article in due:
+        if article.page is not None:
+            output.publish(page_file(article.page), html.article_page(article, publication, feeds[0]))
+
+
+def page_file(page: str) -> str:
+    """The file in `public/` of the page at the percent-encoded path `page`."""
+    path = unquote(page)
+    return f"{path}index.html" if path.endswith("/") else path
+
+
+def _serving(publication: Publication) -> bytes:
+    """What the server must know beyond the bytes: the base path, cache lifetime and hubs."""
+    return _json({"url": publication.url, "max_age": publication.feeds.max_age, "hubs": publication.hubs})
+
+
+def _routes(publication: Publication) -> bytes:
+    """What answers at paths that moved or are gone."""
+    routes = {
+        redirect.path: {"status": redirect.status} | ({"target": redirect.target} if redirect.target else {})
+        for redirect in publication.redirects
+    }
+    return _json(routes)
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, indent=1).encode()
+
+
+def _default(name: str) -> bytes:
+    return files("feeds").joinpath("formats", "templates", name).read_bytes()

@@ -1,0 +1,258 @@
+"""The commands."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+
+import feeds
+from feeds import log as logs
+
+FINE, PROBLEMS, COULD_NOT_RUN = 0, 1, 2
+
+log = logging.getLogger("feeds")
+
+
+def option(*names: str, **settings: Any) -> Callable[[Any], Any]:
+    """An option that also reads `FEEDWRIGHT_<OPTION>`."""
+    variable = "FEEDWRIGHT_" + names[0].lstrip("-").upper().replace("-", "_")
+    return click.option(*names, envvar=variable, show_default=settings.pop("show_default", True), **settings)
+
+
+content_option = option(
+    "--content",
+    type=click.Path(path_type=Path),
+    default=Path("content"),
+    help="Folder with publication.toml and the articles.",
+)
+output_option = option(
+    "--output",
+    type=click.Path(path_type=Path),
+    show_default="public/ beside the content folder",
+    help="Folder that is published.",
+)
+log_option = option(
+    "--log-format", type=click.Choice(["text", "json"]), default="text", help="Form of the lines on stderr."
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(feeds.__version__, prog_name="feedwright")
+def cli() -> None:
+    """Turn a folder of articles into RSS, Atom and JSON feeds, and serve them.
+
+    Every option also reads the environment: --max-x is FEEDWRIGHT_MAX_X.
+    Exit status: 0 fine, 1 problems in the content, 2 could not run.
+    """
+
+
+@cli.command(epilog="Example: feedwright serve --content newsroom --port 8080")
+@content_option
+@output_option
+@option("--host", default="127.0.0.1", help="Address to listen on; :: for every one of this machine.")
+@option("--port", type=click.IntRange(1, 65535), default=8000, help="Port to listen on.")
+@option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    show_default="one for each core",
+    help="Processes that answer requests.",
+)
+@log_option
+def serve(
+    content: Path, output: Path | None, host: str, port: int, workers: int | None, log_format: logs.Form
+) -> None:
+    """Build, watch and serve: a save is in the feeds within a second."""
+    from feeds.serve import default_workers
+    from feeds.serve import serve as run
+    from feeds.status import Status, write_status
+
+    logs.configure(log_format)
+    output = _output(content, output)
+    _require_content(content)
+    with _one_builder(output):
+        write_status(output, Status(ready=False, builder=os.getpid()))
+    builder = [sys.executable, "-m", "feeds", "build", "--watch", "--log-format", log_format]
+    builder += ["--content", str(content), "--output", str(output)]
+    sys.exit(run(output, host, port, workers or default_workers(), builder, log_format))
+
+
+@cli.command(epilog="Example: feedwright build --content newsroom --output /srv/feeds")
+@content_option
+@output_option
+@option("--watch", is_flag=True, help="Go on, and build again whenever the content changes.")
+@option("--now", metavar="TIME", help="Build what is due at this moment, for tests and previews.")
+@option("--keep-going", is_flag=True, help="Exit 0 although some files have errors.")
+@option("--no-compress", is_flag=True, help="Write no .gz and .br files.")
+@log_option
+def build(
+    content: Path,
+    output: Path | None,
+    watch: bool,
+    now: str | None,
+    keep_going: bool,
+    no_compress: bool,
+    log_format: logs.Form,
+) -> None:
+    """Write every feed and page into the output folder.
+
+    A file with an error is left out and reported; the rest is published.
+    """
+    from feeds.build import Builder
+    from feeds.building import build_once, keep_building
+
+    logs.configure(log_format)
+    output = _output(content, output)
+    _require_content(content)
+    with _one_builder(output), Builder(content, output, not no_compress) as builder, _failures_told():
+        if watch:
+            keep_building(builder, output)
+            return
+        built = build_once(builder, output, _moment(now))
+    click.echo(f"{built.articles} articles in {built.feeds} feeds; {built.changed} files changed in {output}")
+    sys.exit(PROBLEMS if built.has_errors and not keep_going else FINE)
+
+
+@cli.command(epilog="Example: feedwright check --content newsroom")
+@content_option
+@option("--json", "as_json", is_flag=True, help="Print the problems as a JSON list.")
+def check(content: Path, as_json: bool) -> None:
+    """Print every problem as path:line:column: level[code] message; what to write."""
+    from feeds.build import Builder
+    from feeds.problems import ContentError
+
+    logs.configure()
+    _require_content(content)
+    with Builder(content, content) as builder:
+        try:
+            problems = builder.check()
+        except ContentError as error:
+            problems = error.problems
+    if as_json:
+        click.echo(json.dumps([problem.as_json() for problem in problems], ensure_ascii=False, indent=1))
+    else:
+        for problem in problems:
+            click.echo(problem)
+    sys.exit(PROBLEMS if any(problem.level == "error" for problem in problems) else FINE)
+
+
+@cli.command(epilog="Example: feedwright status --content newsroom")
+@content_option
+@output_option
+def status(content: Path, output: Path | None) -> None:
+    """Print what the running builder knows: problems, last build, next due moment."""
+    from feeds.status import read_status
+
+    known = read_status(_output(content, output))
+    if known is None:
+        _fail("nothing was built yet; start with: feedwright serve")
+    running = "running" if known.builder_is_running else "not running"
+    click.echo(f"builder: {running}, {'ready' if known.ready else 'not ready'}")
+    click.echo(f"published: {known.articles} articles in {known.feeds} feeds, built {known.built}")
+    click.echo(f"next due: {known.next_due or 'nothing'}")
+    click.echo(f"problems: {len(known.problems)}")
+    for problem in known.problems:
+        click.echo("{path}:{line}:{column}: {level}[{code}] {message}; {hint}".format(**problem))
+
+
+@cli.command(epilog='Example: feedwright new "Harbour reopens after storm"')
+@click.argument("title")
+@content_option
+def new(title: str, content: Path) -> None:
+    """Write a new article: a draft with TITLE, a fresh id and the current time."""
+    from feeds.config import load_publication
+    from feeds.problems import ContentError
+    from feeds.source.template import new_article
+
+    _require_content(content)
+    try:
+        publication, _ = load_publication(content)
+    except ContentError as error:
+        _fail(*map(str, error.problems))
+    path, text = new_article(title, publication, datetime.now(UTC), uuid.uuid4())
+    file = content / path
+    if file.exists():
+        _fail(f"{file} exists already; choose another title")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text, "utf-8")
+    click.echo(file)
+
+
+def _output(content: Path, output: Path | None) -> Path:
+    return (output or content.absolute().parent / "public").absolute()
+
+
+def _require_content(content: Path) -> None:
+    if not content.is_dir():
+        _fail(f"there is no folder {content}; name the one with publication.toml with --content")
+    if not (content / "publication.toml").is_file():
+        _fail(
+            f'{content} has no publication.toml; write one with title = "…", description = "…" and url = "…"'
+        )
+
+
+def _moment(text: str | None) -> datetime | None:
+    from feeds import dates
+
+    if text is None:
+        return None
+    try:
+        return dates.parse(text, dates.zone("UTC"))[0]
+    except dates.DateError as error:
+        _fail(f"--now: {error}; {error.hint}")
+
+
+@contextmanager
+def _one_builder(output: Path) -> Iterator[None]:
+    """Two builders would undo each other's work; the system frees the lock of one that was killed."""
+    from feeds.status import index_folder
+
+    try:
+        index_folder(output).mkdir(parents=True, exist_ok=True)
+        lock = (index_folder(output) / "lock").open("w")
+    except OSError as error:
+        _fail(f"cannot write beside {output}: {error.strerror}; choose another folder with --output")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _fail(f"another feedwright builds into {output}; end it or choose another folder with --output")
+        yield
+
+
+@contextmanager
+def _failures_told() -> Iterator[None]:
+    from feeds.problems import ContentError
+
+    try:
+        yield
+    except ContentError as error:
+        _fail(*map(str, error.problems))
+    except OSError as error:
+        _fail(f"{error.filename or 'the content'}: {error.strerror}")
+
+
+def _fail(*lines: str) -> NoReturn:
+    for line in lines:
+        click.echo(f"feedwright: {line}", err=True)
+    sys.exit(COULD_NOT_RUN)
+
+
+def main() -> None:
+    """The `feedwright` command. Its child processes find this package where it was found."""
+    here = str(Path(feeds.__file__).parent.parent)
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
+    os.environ["PYTHONUTF8"] = "1"
+    if sys.getfilesystemencoding() != "utf-8":  # in the C locale no file could be named after an author
+        os.execv(sys.executable, [sys.executable, "-X", "utf8=1", "-m", "feeds", *sys.argv[1:]])
+    cli(prog_name="feedwright")

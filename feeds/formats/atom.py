@@ -1,0 +1,71 @@
+"""Atom 1.0 (RFC 4287)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from feeds.addresses import FEED_FILES, below
+from feeds.formats._categories import categories
+from feeds.formats._feedgen import XML, Entry, Generator
+from feeds.formats._media import add_image
+from feeds.publication import Article, Author, Feed, Publication
+
+MEDIA_TYPE = "application/atom+xml"
+
+
+def render(feed: Feed, publication: Publication) -> bytes:
+    """The Atom document of `feed`."""
+    generator = Generator(extend=lambda parent: None)
+    page = below(publication.url, feed.folder)
+    generator.id(f"tag:{publication.id}:{feed.folder or 'feed'}".rstrip("/"))
+    generator.title(feed.title)
+    generator.subtitle(feed.description)
+    generator.updated(feed.updated)
+    generator.language(publication.language)
+    generator.link(href=below(page, FEED_FILES["atom"]), rel="self", type=MEDIA_TYPE)
+    generator.link(href=page, rel="alternate", type="text/html")
+    for hub in publication.hubs:
+        generator.link(href=hub, rel="hub")
+    for author in publication.authors or (Author(publication.title),):
+        generator.author(_person(author))
+    if publication.copyright:
+        generator.rights(publication.copyright)
+    if publication.icon:
+        generator.icon(publication.icon)
+    if publication.logo:
+        generator.logo(publication.logo)
+    for article in feed.articles:
+        generator.add(_entry(article, publication))
+    document: bytes = generator.atom_str()
+    return document
+
+
+def _entry(article: Article, publication: Publication) -> Entry:
+    entry = Entry(extend=lambda parent: _extend_entry(parent, article))
+    entry.id(article.id)
+    entry.title(article.title)
+    entry.updated(article.updated)
+    entry.published(article.published)
+    entry.link(href=article.url, rel="alternate", type="text/html")
+    for author in article.authors:
+        entry.author(_person(author))
+    entry.summary(article.summary or article.title)
+    entry.content(article.content, type="html")
+    entry.category(list(categories(article, publication)))
+    if article.rights:
+        entry.rights(article.rights)
+    if enclosure := article.enclosure:
+        entry.link(href=enclosure.url, rel="enclosure", type=enclosure.type, length=str(enclosure.length))
+    return entry
+
+
+def _extend_entry(entry: Any, article: Article) -> None:
+    entry.set(f"{{{XML}}}lang", article.language)
+    entry.find("content").set(f"{{{XML}}}base", article.url)
+    if article.image:
+        add_image(entry, article.image)
+
+
+def _person(author: Author) -> dict[str, str]:
+    fields = {"name": author.name, "uri": author.url, "email": author.email}
+    return {name: value for name, value in fields.items() if value}

@@ -1,0 +1,88 @@
+"""JSON Feed 1.1 (jsonfeed.org/version/1.1)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from feeds import __version__
+from feeds.addresses import FEED_FILES, below
+from feeds.dates import rfc3339
+from feeds.formats._categories import categories
+from feeds.publication import Article, Author, Enclosure, Feed, Image, Publication
+
+MEDIA_TYPE = "application/feed+json"
+
+
+def render(feed: Feed, publication: Publication) -> bytes:
+    """The JSON Feed document of `feed`."""
+    page = below(publication.url, feed.folder)
+    document = {
+        "version": "https://jsonfeed.org/version/1.1",
+        "title": feed.title,
+        "home_page_url": page,
+        "feed_url": below(page, FEED_FILES["json"]),
+        "description": feed.description,
+        "icon": publication.icon,
+        "favicon": publication.icon,
+        "authors": _authors(publication.authors),
+        "language": publication.language,
+        "hubs": [{"type": "WebSub", "url": hub} for hub in publication.hubs],
+        "_feedwright": _present(
+            {"generator": f"Feedwright {__version__}", "updated": rfc3339(feed.updated)}
+            | {"copyright": publication.copyright, "logo": publication.logo}
+        ),
+        "items": [_item(article, publication) for article in feed.articles],
+    }
+    kept = _present(document) | {"items": document["items"]}
+    return json.dumps(kept, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def _item(article: Article, publication: Publication) -> dict[str, Any]:
+    extension = {"rights": article.rights, "image": article.image and _image(article.image)}
+    return _present(
+        {
+            "id": article.id,
+            "url": article.url,
+            "title": article.title,
+            "summary": article.summary or article.title,
+            "content_html": article.content,
+            "image": article.image and article.image.url,
+            "date_published": rfc3339(article.published),
+            "date_modified": rfc3339(article.updated),
+            "authors": _authors(article.authors),
+            "tags": [category["label"] for category in categories(article, publication)],
+            "language": article.language,
+            "attachments": [_attachment(article.enclosure)] if article.enclosure else [],
+            "_feedwright": _present(extension),
+        }
+    )
+
+
+def _authors(authors: tuple[Author, ...]) -> list[dict[str, str]]:
+    """JSON Feed has no e-mail of an author: a `mailto:` address stands in where there is no other."""
+    urls = ((author.name, author.url or (author.email and f"mailto:{author.email}")) for author in authors)
+    return [_present({"name": name, "url": url}) for name, url in urls]
+
+
+def _image(image: Image) -> dict[str, Any]:
+    return _present(
+        {"alt": image.alt, "caption": image.caption, "credit": image.credit, "type": image.type}
+        | {"width": image.width, "height": image.height}
+    )
+
+
+def _attachment(enclosure: Enclosure) -> dict[str, Any]:
+    return _present(
+        {
+            "url": enclosure.url,
+            "mime_type": enclosure.type,
+            "size_in_bytes": enclosure.length,
+            "duration_in_seconds": enclosure.duration,
+        }
+    )
+
+
+def _present(fields: dict[str, Any]) -> dict[str, Any]:
+    """`fields` without those that say nothing."""
+    return {name: value for name, value in fields.items() if value not in (None, "", [], {})}

@@ -1,0 +1,57 @@
+"""What the builder tells the web workers and `feedwright status`, in a file beside `public/`."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """`ready`: a complete scan since the start is published. Moments are RFC 3339 texts."""
+
+    ready: bool
+    builder: int
+    articles: int = 0
+    feeds: int = 0
+    built: str | None = None
+    next_due: str | None = None
+    problems: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def builder_is_running(self) -> bool:
+        """Whether the builder that wrote this is there still."""
+        try:
+            os.kill(self.builder, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True
+
+
+def index_folder(output: Path) -> Path:
+    """Where index and status live: beside the output folder."""
+    return output.with_name(output.name + ".index")
+
+
+def write_status(output: Path, status: Status) -> None:
+    """Replaces the status file of `output`."""
+    folder = index_folder(output)
+    folder.mkdir(parents=True, exist_ok=True)
+    aside = folder / ".status.json"
+    fields = {name: getattr(status, name) for name in Status.__slots__}
+    aside.write_text(json.dumps(fields, ensure_ascii=False), "utf-8")
+    aside.replace(folder / "status.json")
+
+
+def read_status(output: Path) -> Status | None:
+    """What the builder of `output` knew last, or None where none ever ran."""
+    try:
+        text = (index_folder(output) / "status.json").read_text("utf-8")
+    except FileNotFoundError:
+        return None
+    return Status(**json.loads(text))
