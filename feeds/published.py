@@ -1,0 +1,296 @@
+"""`PublishedFiles`: the WSGI callable that answers every published path before Flask is asked.
+
+A request is one look-up and one `lstat`: what was read is kept in memory for as long as its file stays the
+same. No request builds anything, and no address is taken from a request.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterable
+from html import escape
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import quote
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from feeds.handover import JsonFile, Route, Serving, parsed_routes, parsed_serving
+from feeds.headers import byte_range, http_date, matching_tag, preferred_coding
+from feeds.media_types import NOTHING_ACTIVE, may_be_encoded
+from feeds.representations import Download, Headers, Representation, Resource, load
+
+KEPT_BYTES = 32 << 20
+"""What one process keeps of the published files."""
+DOWNLOADS = 3
+"""Files too large to keep that one process sends at once. Each may hold a thread until its client has read
+it, so where there are more threads than this no download keeps a feed waiting."""
+ERROR_MAX_AGE = 60
+"""Seconds: a mistake is not remembered for long."""
+RETRY_AFTER = 1
+"""Seconds: a first build is over soon."""
+DAY = 86_400
+
+_PRIVATE = {"/routes.json", "/serving.json"}
+_ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EILSEQ}
+_METHODS = "GET, HEAD, OPTIONS"
+_PREFLIGHT = [
+    ("Allow", _METHODS),
+    ("Access-Control-Allow-Origin", "*"),
+    ("Access-Control-Allow-Methods", _METHODS),
+    ("Access-Control-Allow-Headers", "If-None-Match, If-Modified-Since, A-IM"),
+    ("Access-Control-Max-Age", str(DAY)),
+    ("Content-Length", "0"),
+]
+_ERRORS = {
+    400: "This request cannot be understood.",
+    404: "There is nothing at this address.",
+    405: "This address can only be read.",
+    410: "What was at this address has been removed.",
+    416: "The file has no such part.",
+    500: "Something went wrong.",
+    503: "Not ready yet. Please try again in a moment.",
+}
+
+
+class PublishedFiles:
+    """Answers for everything in the folder `output`, and asks `fallback` about every other path.
+
+    Nothing is published before the builder has written `serving.json`.
+    """
+
+    def __init__(self, output: Path, fallback: WSGIApplication) -> None:
+        self.serving: JsonFile[Serving | None] = JsonFile(output / "serving.json", parsed_serving, None)
+        self._routes: JsonFile[dict[str, Route]] = JsonFile(output / "routes.json", parsed_routes, {})
+        self._root = os.fsencode(output)
+        self._fallback = fallback
+        self._kept = Kept(KEPT_BYTES)
+        self._downloads = threading.BoundedSemaphore(DOWNLOADS)
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        serving = self.serving.read()
+        if serving is None:
+            return self._fallback(environ, start_response)
+        path: str = environ.get("PATH_INFO", "")
+        below_base = bool(serving.base) and f"{path}/".startswith(f"{serving.base}/")
+        names = (path.removeprefix(serving.base), path) if below_base else (path,)
+        try:
+            for name in names:
+                found = self._find(name, serving)
+                if isinstance(found, Resource):
+                    return self._answer(found, environ, start_response)
+                if found is not None:
+                    return _answer_route(found, serving, environ, start_response)
+        except OSError as error:  # no descriptor left, say. Never a 404: NetNewsWire stays away for two days
+            logging.getLogger(__name__).error("cannot read a published file: %s", error.strerror)
+            return _refuse(503, serving, environ, start_response)
+        if below_base:
+            environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + serving.base
+            environ["PATH_INFO"] = names[0]
+        return self._fallback(environ, start_response)
+
+    def _find(self, name: str, serving: Serving) -> Resource | Route | None:
+        kept = self._kept.get(name)
+        if kept is not None and kept.is_current(serving):
+            return kept
+        return self._load(name, serving) or self._routes.read().get(name) or self._folder(name, serving)
+
+    def _load(self, name: str, serving: Serving) -> Resource | None:
+        file_name = f"{name}index.html" if name.endswith("/") else name
+        try:
+            resource = load(self._root, file_name, serving) if self._may_publish(file_name) else None
+        except OSError as error:
+            if error.errno not in _ABSENT:
+                raise
+            resource = None
+        self._kept.replace(name, resource)
+        return resource
+
+    def _may_publish(self, name: str) -> bool:
+        """Whether a published file can have this name. `load` refuses what only leads to one, like `//`."""
+        if name[:1] != "/" or "/." in name or "\0" in name or "\\" in name or name.lower() in _PRIVATE:
+            return False
+        identity, _, extension = name.rpartition(".")
+        may_be_form = extension in ("br", "gz") and may_be_encoded(identity)
+        return not (may_be_form and os.path.lexists(self._root + identity.encode("latin-1")))
+
+    def _folder(self, name: str, serving: Serving) -> Route | None:
+        """A redirect for the address of a page without its last slash."""
+        if name.endswith("/") or self._load(f"{name}/", serving) is None:
+            return None
+        return Route(301, quote(f"{name}/".encode("latin-1")))
+
+    def _answer(
+        self, resource: Resource, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            return _answer_other_method(resource.serving, environ, start_response)
+        unchanged = resource.not_modified.get(environ.get("HTTP_IF_NONE_MATCH", ""))
+        if unchanged is None:
+            coding = preferred_coding(environ.get("HTTP_ACCEPT_ENCODING", ""), resource.codings)
+            chosen = resource.representations[coding]
+            tag = _confirmed_tag(resource, chosen, environ)
+            if tag is None:
+                return self._send(resource, chosen, environ, start_response)
+            unchanged = resource.not_modified[tag]
+        start_response("304 Not Modified", unchanged[:])
+        return []
+
+    def _send(
+        self,
+        resource: Resource,
+        chosen: Representation,
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
+    ) -> Iterable[bytes]:
+        """A 200; a 206 or a 416 where one range of sound or film is asked for."""
+        is_get = environ["REQUEST_METHOD"] == "GET"
+        part = _wanted_part(resource, chosen, environ) if is_get else None
+        if part is not None and not part:
+            content_range = ("Content-Range", f"bytes */{resource.size}")
+            return _refuse(416, resource.serving, environ, start_response, content_range)
+        body = self._body(resource, chosen, part) if is_get else []
+        status, headers = ("200 OK", chosen.headers[:]) if part is None else _partial(resource, chosen, part)
+        start_response(status, headers)
+        return body
+
+    def _body(self, resource: Resource, chosen: Representation, part: range | None) -> Iterable[bytes]:
+        """The bytes of `part`, or all. Raises OSError if they cannot be had at this moment."""
+        if chosen.body is not None:
+            return [chosen.body if part is None else chosen.body[part.start : part.stop]]
+        if not self._downloads.acquire(blocking=False):
+            raise BlockingIOError(errno.EAGAIN, "enough downloads are under way")
+        try:
+            return Download(resource, part or range(resource.size), self._downloads.release)
+        except OSError:
+            self._downloads.release()
+            raise
+
+
+def _confirmed_tag(resource: Resource, chosen: Representation, environ: WSGIEnvironment) -> str | None:
+    """The tag of a 304, or None for a 200 (RFC 9110, 13.2.2).
+
+    Tags beat dates: newsboat once kept an old tag because a date had been answered. Thunderbird sends a date
+    alone. A date in the far future is an invention that would keep its reader on this version.
+    """
+    if_none_match = environ.get("HTTP_IF_NONE_MATCH", "")
+    if if_none_match:
+        return matching_tag(if_none_match, (chosen.etag, *resource.not_modified))
+    since = http_date(environ.get("HTTP_IF_MODIFIED_SINCE", ""))
+    if since is not None and resource.last_modified <= since <= time.time() + DAY:
+        return chosen.etag
+    return None
+
+
+def _wanted_part(resource: Resource, chosen: Representation, environ: WSGIEnvironment) -> range | None:
+    """The range to send, empty if the file has no such part, or None for all (RFC 9110, 13.1.5, 14.2)."""
+    if not resource.ranges or "HTTP_RANGE" not in environ:
+        return None
+    if_range = environ.get("HTTP_IF_RANGE")
+    if if_range is not None and if_range != chosen.etag and http_date(if_range) != resource.last_modified:
+        return None
+    return byte_range(environ["HTTP_RANGE"], resource.size)
+
+
+def _partial(resource: Resource, chosen: Representation, part: range) -> tuple[str, Headers]:
+    headers = [header for header in chosen.headers if header[0] != "Content-Length"]
+    content_range = f"bytes {part.start}-{part.stop - 1}/{resource.size}"
+    return "206 Partial Content", [
+        *headers,
+        ("Content-Length", str(len(part))),
+        ("Content-Range", content_range),
+    ]
+
+
+def _answer_route(
+    route: Route, serving: Serving, environ: WSGIEnvironment, start_response: StartResponse
+) -> Iterable[bytes]:
+    if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+        return _answer_other_method(serving, environ, start_response)
+    if route.target is None:
+        return _refuse(route.status, serving, environ, start_response)
+    below_base = route.target.startswith("/")
+    headers = [
+        ("Location", serving.base_path + route.target if below_base else route.target),
+        ("Cache-Control", f"public, max-age={serving.max_age}"),
+        ("Access-Control-Allow-Origin", "*"),
+        ("Content-Length", "0"),
+    ]
+    start_response(_status_line(route.status), headers)
+    return []
+
+
+def _answer_other_method(
+    serving: Serving, environ: WSGIEnvironment, start_response: StartResponse
+) -> Iterable[bytes]:
+    if environ["REQUEST_METHOD"] != "OPTIONS":
+        return _refuse(405, serving, environ, start_response, ("Allow", _METHODS))
+    start_response("200 OK", _PREFLIGHT[:])
+    return []
+
+
+def _refuse(
+    status: int,
+    serving: Serving,
+    environ: WSGIEnvironment,
+    start_response: StartResponse,
+    *extra: tuple[str, str],
+) -> Iterable[bytes]:
+    headers, page = error_page(status, serving)
+    start_response(_status_line(status), [*headers, *extra])
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [page]
+
+
+def _status_line(status: int) -> str:
+    return f"{status} {HTTPStatus(status).phrase}"
+
+
+def error_page(status: int, serving: Serving | None) -> tuple[Headers, bytes]:
+    """A small page for a person: a link home, and nothing about the server."""
+    title = _status_line(status)
+    home = escape(f"{serving.base_path if serving else ''}/")
+    page = (
+        f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{title}</title>\n'
+        f'<h1>{title}</h1>\n<p>{_ERRORS.get(status, "")}</p>\n<p><a href="{home}">Home</a></p>\n</html>\n'
+    ).encode()
+    policy = f"{NOTHING_ACTIVE}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    headers = [
+        ("Content-Type", "text/html; charset=utf-8"),
+        ("Content-Length", str(len(page))),
+        ("Cache-Control", f"public, max-age={ERROR_MAX_AGE if status < 500 else 0}"),
+        ("Access-Control-Allow-Origin", "*"),
+        ("Content-Security-Policy", policy),
+        ("X-Content-Type-Options", "nosniff"),
+    ]
+    return [*headers, ("Retry-After", str(RETRY_AFTER))] if status == 503 else headers, page
+
+
+class Kept:
+    """The resources asked for last, up to a number of bytes."""
+
+    def __init__(self, budget: int) -> None:
+        self._budget = budget
+        self._bytes = 0
+        self._resources: OrderedDict[str, Resource] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, name: str) -> Resource | None:
+        with self._lock:
+            resource = self._resources.get(name)
+            if resource is not None:
+                self._resources.move_to_end(name)
+            return resource
+
+    def replace(self, name: str, resource: Resource | None) -> None:
+        with self._lock:
+            old = self._resources.pop(name, None)
+            self._bytes -= old.kept_bytes() if old else 0
+            if resource is not None:
+                self._resources[name] = resource
+                self._bytes += resource.kept_bytes()
+            while self._bytes > self._budget:
+                self._bytes -= self._resources.popitem(last=False)[1].kept_bytes()

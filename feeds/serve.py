@@ -1,0 +1,336 @@
+"""The processes: a supervisor that keeps one builder and the web workers running.
+
+    supervisor ---- SIGHUP ----> builder        writes the output folder
+        |
+        +-- listening socket --> web workers    read it
+
+The supervisor opens the listening socket and every web worker takes connections from it. So no second server
+can share the port without a word, and while a worker is replaced nobody is refused: the others take the
+connections, or these wait.
+
+Web workers are spawned, not forked: macOS needs it, and the supervisor has threads, whose locks a fork would
+copy in whatever state they are.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import multiprocessing
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from multiprocessing.resource_tracker import ensure_running
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from granian._granian import SocketHolder
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
+from granian.log import LogLevels
+from granian.server.mp import MPServer
+
+from feeds import log as logs
+from feeds.lifeline import end_with_parent, environment_of_child
+from feeds.published import DOWNLOADS
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+COULD_NOT_RUN = 2
+
+CONNECTIONS = 2048
+"""Open connections of one web worker; others wait in the queue of the socket. Idle and slow clients cost
+little, so there is room for many. It must stay below the number of descriptors: without one left, granian
+asks for the next connection again and again and takes a whole core."""
+SPARE_DESCRIPTORS = 64
+"""What a web worker needs beside its connections: 20, and the files it reads."""
+QUEUE = 1024
+"""Connections that wait to be accepted, a worker that starts for instance."""
+THREADS = DOWNLOADS + 1
+"""Of one web worker. A download holds a thread until its client has read it; one thread is left for feeds."""
+IDLE_MILLISECONDS = 20_000
+"""After this time without the whole head of a request a connection is closed."""
+
+STOP_SECONDS = 8
+"""For requests in flight and the builder, after SIGTERM; container runtimes kill after 10."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
+"""Seconds before a process that died young starts again: a fault that lasts must not take a core, nor must a
+server that is repaired stay down for long."""
+YOUNG = 10.0
+"""Seconds a process lives at least, if what ended it has nothing to do with its start."""
+
+log = logging.getLogger("feeds.serve")
+
+# Changes levels alone: the records go to the handlers of the root logger. granian's default is stdout.
+_LOGGING = {
+    "version": 1,
+    "incremental": True,
+    "formatters": {},
+    "handlers": {},
+    "loggers": {"_granian": {"propagate": True}},
+}
+
+
+def default_workers() -> int:
+    """As many as the cores that this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def serve(
+    output: Path, host: str, port: int, workers: int, builder: Sequence[str], log_format: logs.Form = "text"
+) -> int:
+    """Serves the folder `output` and keeps the command `builder` running, until SIGTERM or SIGINT.
+
+    Gives the exit status: 0, or 2 if host and port cannot be listened on or the first builder exits with 2;
+    the reason is then on stderr. SIGHUP goes to the builder. SIGUSR1 and SIGPIPE are ignored.
+    """
+    try:
+        listener = _listen(host, port)
+    except (OSError, UnicodeError) as error:
+        print(f"feedwright: cannot listen on {_address(host, port)}: {_explain(error)}", file=sys.stderr)
+        return COULD_NOT_RUN
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    multiprocessing.set_start_method("spawn", force=True)
+    load = partial(_application, output, os.getpid(), log_format)
+    return _Supervisor(listener, workers, builder, load).run()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Raises OSError, or UnicodeError for a host that cannot be a name."""
+    family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    both = host == "::" and socket.has_dualstack_ipv6()
+    listener = socket.create_server(address, family=family, backlog=QUEUE, dualstack_ipv6=both)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by each connection
+    return listener
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _explain(error: OSError | UnicodeError) -> str:
+    if isinstance(error, UnicodeError | socket.gaierror):
+        return "no machine has this name; choose another with --host"
+    reasons = {
+        errno.EADDRINUSE: "another program listens there; end it or choose another port with --port",
+        errno.EACCES: "only an administrator may; choose a port above 1023 with --port",
+        errno.EADDRNOTAVAIL: "this machine does not have this address; choose another with --host",
+    }
+    return reasons.get(error.errno or 0, f"{os.strerror(error.errno or 0)}; choose another with --host")
+
+
+def _application(output: Path, supervisor: int, log_format: logs.Form) -> Flask:
+    """The first code of ours in a web worker."""
+    end_with_parent(supervisor)
+    logs.configure(log_format)
+    from feeds.web import create_app  # heavy, and the supervisor does without
+
+    return create_app(output)
+
+
+class _Supervisor(MPServer):
+    """granian's main loop, which here has a socket of ours, never gives up and leaves SIGHUP to the builder.
+
+    Uses what granian 2.8 does not promise to keep: the methods below that begin with an underscore.
+    """
+
+    def __init__(
+        self, listener: socket.socket, workers: int, builder: Sequence[str], load: Callable[[], Flask]
+    ) -> None:
+        host, port = listener.getsockname()[:2]
+        super().__init__(
+            "feeds.web",
+            host,
+            port,
+            interface=Interfaces.WSGI,
+            workers=workers,
+            blocking_threads=THREADS,
+            http=HTTPModes.http1,
+            websockets=False,
+            backpressure=_connections(),
+            http1_settings=HTTP1Settings(header_read_timeout=IDLE_MILLISECONDS),
+            log_level=LogLevels.warning,
+            log_dictconfig=_LOGGING,
+            workers_kill_timeout=STOP_SECONDS,
+        )
+        logging.getLogger("_granian").addFilter(_is_not_told_by_us)
+        self._listener = listener
+        self._load = load
+        self._restarts = [_Restarts() for _ in range(workers)]
+        self._builder = _Builder(builder, could_not_run=self.signal_handler_interrupt)
+        self.on_startup(self._start_builder)
+
+    def run(self) -> int:
+        """Serves until a signal ends it; gives the exit status."""
+        with suppress(SystemExit):  # with 1, if a worker died while it was being stopped
+            self.serve(target_loader=self._load, wrap_loader=False)
+        self._builder.join()
+        return COULD_NOT_RUN if self._builder.gave_up else 0
+
+    def _start_builder(self) -> None:
+        """Called when granian has set its signal handlers and before it starts workers."""
+        signal.signal(signal.SIGHUP, lambda *_: self._builder.look_again())
+        self._builder.start()
+        log.info("serving http://%s, workers: %d", _address(self.bind_addr, self.bind_port), self.workers)
+
+    def _init_shared_socket(self) -> None:
+        self._sso = self._listener
+        holder: Callable[..., SocketHolder] = SocketHolder
+        more = (QUEUE,) if sys.platform == "linux" else ()
+        self._shd = holder(self._listener.fileno(), False, *more)  # type: ignore[assignment]
+
+    def _spawn_workers(self, spawn_target: Any, target_loader: Any) -> None:
+        with _signals_blocked():
+            ensure_running()  # if the start of the first worker did this, it would unblock the signals
+        with _signals_blocked():
+            super()._spawn_workers(spawn_target, target_loader)  # type: ignore[no-untyped-call]
+
+    def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
+        due: dict[int, float] = {}
+        while not self.interrupt_signal:
+            for index in [index for index, moment in due.items() if moment <= time.monotonic()]:
+                del due[index]
+                try:
+                    self._replace(index, spawn_target, target_loader)
+                except OSError as error:
+                    due[index] = self._next_start(index, error, lifetime=0)
+            self.main_loop_interrupt.wait(max(0, min(due.values()) - time.monotonic()) if due else None)
+            self.main_loop_interrupt.clear()  # before looking: what comes meanwhile wakes the loop again
+            while self.interrupt_children:
+                index = self.interrupt_children.pop()
+                worker = self.wrks[index]
+                due[index] = self._next_start(index, worker.inner.exitcode, time.monotonic() - worker.birth)
+        self._builder.stop()
+
+    def _replace(self, index: int, spawn_target: Any, target_loader: Any) -> None:
+        worker = self._spawn_worker(index, spawn_target, target_loader)
+        with _signals_blocked():
+            worker.start()  # type: ignore[no-untyped-call]
+        self.wrks[index] = worker
+
+    def _next_start(self, index: int, end: int | OSError | None, lifetime: float) -> float:
+        pause = self._restarts[index].pause(lifetime)
+        log.error("web worker %d ended (%s); the next one starts in %.1f s", index + 1, _cause(end), pause)
+        return time.monotonic() + pause
+
+
+class _Builder:
+    """Keeps one builder process running until `stop`."""
+
+    def __init__(self, command: Sequence[str], could_not_run: Callable[[], None]) -> None:
+        self.gave_up = False
+        self._command = command
+        self._could_not_run = could_not_run
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stopping = threading.Event()
+        self._deadline = 0.0
+        self._thread = threading.Thread(target=self._keep_running, name="builder", daemon=True)
+
+    def start(self) -> None:
+        """Starts the builder, and a thread that waits for its end."""
+        self._thread.start()
+
+    def look_again(self) -> None:
+        """Has it read configuration and content. One that has only just begun is restarted by this."""
+        self._send(signal.SIGHUP)
+
+    def stop(self) -> None:
+        """Asks it to end, within STOP_SECONDS."""
+        self._deadline = time.monotonic() + STOP_SECONDS
+        self._stopping.set()
+        self._send(signal.SIGTERM)
+
+    def join(self) -> None:
+        """Waits until it has ended. Called after `stop`."""
+        self._thread.join(max(0, self._deadline - time.monotonic()))
+        self._send(signal.SIGKILL)
+        self._thread.join()
+
+    def _send(self, number: signal.Signals) -> None:
+        if self._process:
+            self._process.send_signal(number)
+
+    def _keep_running(self) -> None:
+        restarts = _Restarts()
+        first = True
+        while not self._stopping.is_set():
+            start = time.monotonic()
+            end = self._run()
+            if self._stopping.is_set():
+                return
+            if first and end == COULD_NOT_RUN:
+                self.gave_up = True
+                self._could_not_run()
+                return
+            first = False
+            pause = restarts.pause(time.monotonic() - start)
+            log.error("the builder ended (%s); it starts again in %.1f s", _cause(end), pause)
+            self._stopping.wait(pause)
+
+    def _run(self) -> int | OSError:
+        # In a process group of its own, so that Ctrl-C reaches the supervisor alone.
+        try:
+            self._process = subprocess.Popen(self._command, env=environment_of_child(), process_group=0)
+        except OSError as error:
+            return error
+        if self._stopping.is_set():
+            self._process.terminate()
+        return self._process.wait()
+
+
+class _Restarts:
+    """How long to wait before a process starts again: not at all, and longer each time if it dies young."""
+
+    def __init__(self) -> None:
+        self._next = 0.0
+
+    def pause(self, lifetime: float) -> float:
+        """In seconds, as `lifetime` is."""
+        pause = self._next if lifetime < YOUNG else 0.0
+        self._next = min(max(2 * pause, FIRST_PAUSE), LONGEST_PAUSE)
+        return pause
+
+
+@contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """A process started here never sees the signals that a terminal sends to it and the supervisor alike."""
+    terminal = {signal.SIGINT, signal.SIGHUP}
+    signal.pthread_sigmask(signal.SIG_BLOCK, terminal)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, terminal)
+
+
+def _connections() -> int:
+    """Connections of one web worker for which there are descriptors; raises the soft limit where it can."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = CONNECTIONS + SPARE_DESCRIPTORS
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return CONNECTIONS if soft == resource.RLIM_INFINITY else min(CONNECTIONS, soft - SPARE_DESCRIPTORS)
+
+
+def _cause(end: int | OSError | None) -> str:
+    if isinstance(end, OSError):
+        return str(end.strerror)
+    if end is not None and end < 0:
+        return signal.strsignal(-end) or f"signal {-end}"
+    return f"exit {end}"
+
+
+def _is_not_told_by_us(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith("Unexpected exit from worker")

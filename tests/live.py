@@ -1,0 +1,109 @@
+"""The whole program running: `serve` on a free port, asked over real connections."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.newsroom import ROOT, Newsroom
+
+PATIENCE = 30.0
+"""Seconds after which a test counts as hung."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running `feedwright serve`. `log` is the file of its stderr."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    log: Path
+
+    def get(self, path: str, **headers: str) -> Answer:
+        """One request on a connection of its own; `if_none_match=` is the field If-None-Match."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
+        fields = {name.replace("_", "-"): value for name, value in headers.items()}
+        try:
+            connection.request("GET", path, headers=fields)
+            response = connection.getresponse()
+            kept = {name.lower(): value for name, value in response.getheaders()}
+            return Answer(response.status, kept, response.read())
+        finally:
+            connection.close()
+
+    def titles(self, path: str = "/feed.rss") -> list[str]:
+        """The titles of the articles in a feed; none where there is no such feed."""
+        answer = self.get(path)
+        return re.findall(r"<item><title>(.*?)</title>", answer.body.decode()) if answer.status == 200 else []
+
+    def lines(self) -> list[str]:
+        return self.log.read_text("utf-8").splitlines()
+
+
+@contextmanager
+def served(newsroom: Newsroom, *options: str) -> Iterator[Server]:
+    """Serves the newsroom until the block ends; then the server must have ended with exit status 0."""
+    log = newsroom.content.parent / "log"
+    port = free_port()
+    command = [
+        sys.executable,
+        "-m",
+        "feeds",
+        "serve",
+        "--content",
+        str(newsroom.content),
+        "--port",
+        str(port),
+    ]
+    with log.open("ab") as stderr:
+        process = subprocess.Popen([*command, "--workers", "1", *options], cwd=ROOT, stderr=stderr)
+    server = Server(process, port, log)
+    try:
+        wait_until(lambda: is_ready(server))
+        yield server
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def is_ready(server: Server) -> bool:
+    assert server.process.poll() is None, server.log.read_text("utf-8")
+    try:
+        return server.get("/ready").status == 200
+    except ConnectionError:
+        return False
+
+
+def wait_until(fact: Callable[[], bool]) -> float:
+    """Waits until `fact` holds, and gives the seconds that it took."""
+    started = time.monotonic()
+    while not fact():
+        assert time.monotonic() - started < PATIENCE, "it never came true"
+        time.sleep(0.01)
+    return time.monotonic() - started
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,152 @@
+"""The whole program, running: a save, a moment and a mistake, as a reader sees them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.live import Answer, Server, served, wait_until
+from tests.newsroom import Newsroom
+
+FEEDS = ("/feed.rss", "/feed.atom", "/feed.json")
+
+
+@pytest.fixture(scope="module")
+def newsroom(tmp_path_factory: pytest.TempPathFactory) -> Newsroom:
+    newsroom = Newsroom.at(tmp_path_factory.mktemp("live") / "content")
+    for number in range(3):
+        newsroom.article(f"steady-{number}", section="News")
+    return newsroom
+
+
+@pytest.fixture(scope="module")
+def server(newsroom: Newsroom) -> Iterator[Server]:
+    with served(newsroom) as running:
+        yield running
+
+
+def test_a_save_is_in_every_feed_without_a_restart(newsroom: Newsroom, server: Server) -> None:
+    newsroom.article("saved", title="First headline", section="Culture")
+    wait_until(lambda: "First headline" in server.titles())
+    newsroom.article("saved", title="Second headline", section="Sport")
+    wait_until(lambda: "Second headline" in server.titles("/sections/sport/feed.rss"))
+    wait_until(lambda: server.get("/sections/culture/feed.rss").status == 404)
+    assert all(b"Second headline" in server.get(path).body for path in FEEDS)
+    assert not any(b"First headline" in server.get(path).body for path in FEEDS)
+
+
+def test_a_deleted_article_is_gone(newsroom: Newsroom, server: Server) -> None:
+    file = newsroom.article("deleted", title="Unwanted")
+    wait_until(lambda: server.get("/articles/deleted/").status == 200)
+    assert "Unwanted" in server.titles()
+    file.unlink()
+    wait_until(lambda: "Unwanted" not in server.titles())
+    wait_until(lambda: server.get("/articles/deleted/").status == 404)
+
+
+def test_a_bad_file_is_one_line_in_the_log_and_the_feeds_stay_up(newsroom: Newsroom, server: Server) -> None:
+    before = {path: server.get(path).body for path in FEEDS}
+    file = newsroom.article("bad", title="Bad", published="2024-02-30")
+    wait_until(
+        lambda: any("articles/bad.md:3:1: error[published-invalid]" in line for line in server.lines())
+    )
+    newsroom.article("worse", title="Good after all")
+    wait_until(lambda: "Good after all" in server.titles())
+    (newsroom.content / "articles/worse.md").unlink()
+    wait_until(lambda: {path: server.get(path).body for path in FEEDS} == before)
+    assert len([line for line in server.lines() if "articles/bad.md" in line]) == 1
+    assert json.loads(server.get("/health").body)["problems"] == 1
+    file.unlink()
+    wait_until(lambda: json.loads(server.get("/health").body)["problems"] == 0)
+
+
+def test_a_wrong_configuration_keeps_the_old_one_in_force(newsroom: Newsroom, server: Server) -> None:
+    file = newsroom.content / "publication.toml"
+    right = file.read_text("utf-8")
+    before = server.get("/feed.rss").body
+    file.write_text(right.replace("title =", "titel ="), "utf-8")
+    wait_until(lambda: any("publication.toml:2:1: error[key-unknown]" in line for line in server.lines()))
+    assert server.get("/feed.rss").body == before
+    file.write_text(right.replace("The Example", "Another Example"), "utf-8")
+    wait_until(lambda: b"<title>Another Example</title>" in server.get("/feed.rss").body)
+    file.write_text(right, "utf-8")
+    wait_until(lambda: server.get("/feed.rss").body == before)
+
+
+def test_an_article_appears_at_its_moment_and_not_before(newsroom: Newsroom, server: Server) -> None:
+    due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=3)
+    newsroom.article("timed", title="Embargoed", published=due.isoformat())
+    while datetime.now(UTC) < due - timedelta(milliseconds=100):
+        asked = datetime.now(UTC)
+        seen = any(b"Embargoed" in server.get(path).body for path in (*FEEDS, "/", "/feeds.opml"))
+        assert not seen or datetime.now(UTC) >= due, asked
+        assert server.get("/articles/timed/").status == 404 or datetime.now(UTC) >= due
+    wait_until(lambda: "Embargoed" in server.titles())
+    (newsroom.content / "articles/timed.md").unlink()
+    wait_until(lambda: "Embargoed" not in server.titles())
+
+
+def test_a_poller_gets_304_before_and_after_a_restart(tmp_path: Path) -> None:
+    newsroom = Newsroom.at(tmp_path / "content")
+    newsroom.article("a")
+
+    def poll(server: Server, path: str, last: Answer) -> Answer:
+        headers, validators = last.headers, ("etag", "last-modified", "cache-control", "vary")
+        answers = [
+            server.get(path, if_none_match=headers["etag"]),
+            server.get(path, if_modified_since=headers["last-modified"], accept_encoding="gzip"),
+            server.get(path, if_none_match=headers["etag"], if_modified_since=headers["last-modified"]),
+        ]
+        for answer in answers:
+            assert (answer.status, answer.body) == (304, b"")
+            assert {name: answer.headers[name] for name in validators} == {
+                name: headers[name] for name in validators
+            }
+        return answers[0]
+
+    with served(newsroom) as server:
+        seen = {path: server.get(path, accept_encoding="gzip") for path in FEEDS}
+        polled = {path: poll(server, path, answer) for path, answer in seen.items()}
+    with served(newsroom) as server:
+        for path, answer in polled.items():
+            poll(server, path, answer)
+        newsroom.article("b")
+        wait_until(lambda: "B" in server.titles())
+        for path, answer in polled.items():
+            assert server.get(path, if_none_match=answer.headers["etag"]).status == 200
+            assert server.get(path, if_modified_since=answer.headers["last-modified"]).status == 200
+
+
+def test_what_an_earlier_run_published_is_served_until_the_first_scan_is_done(tmp_path: Path) -> None:
+    newsroom = Newsroom.at(tmp_path / "content")
+    newsroom.article("a")
+    newsroom.build()
+    with served(newsroom) as server:
+        assert server.get("/feed.rss").status == 200
+
+
+def test_addresses_that_moved_or_are_gone(newsroom: Newsroom, server: Server) -> None:
+    file = newsroom.content / "publication.toml"
+    right = file.read_text("utf-8")
+    file.write_text(right + '\n[redirects]\n"/old/feed.xml" = "/feed.rss"\n"/gone.xml" = 410\n', "utf-8")
+    wait_until(lambda: server.get("/gone.xml").status == 410)
+    moved = server.get("/old/feed.xml?a=b", host="evil.example")
+    assert moved.status == 301
+    assert moved.headers["location"] in ("/feed.rss", "https://example.org/feed.rss")
+    file.write_text(right, "utf-8")
+    wait_until(lambda: server.get("/gone.xml").status == 404)
+
+
+def test_the_server_answers_robots_and_favicon_and_pictures(newsroom: Newsroom, server: Server) -> None:
+    newsroom.write("media/a.png", b"\x89PNG\r\n\x1a\n")
+    wait_until(lambda: server.get("/media/a.png").status == 200)
+    assert server.get("/media/a.png").headers["content-type"] == "image/png"
+    assert b"Allow: /" in server.get("/robots.txt").body
+    assert server.get("/favicon.ico").headers["content-type"] == "image/x-icon"
+    missing = server.get("/no/such/page")
+    assert missing.status == 404
+    assert b'href="/"' in missing.body
