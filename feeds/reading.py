@@ -6,11 +6,13 @@ its hands and goes on with a new child.
 
 from __future__ import annotations
 
+import errno
 import resource
 import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import cast
@@ -28,6 +30,10 @@ MEMORY = 256 * 1024 * 1024
 """Bytes of address space beyond what the child has when it starts."""
 
 _WALL_SECONDS = 30.0
+_STARTED = "started"
+_TRIES = 2
+_FROM_OUTSIDE = {-signal.SIGKILL, -signal.SIGTERM}
+"""Ends that no limit here brings about: somebody killed the child, and the file is not to blame."""
 
 
 class ReadingChild:
@@ -45,15 +51,22 @@ class ReadingChild:
         self.close()
 
     def read(self, path: str) -> Reading | None:
-        """The article in the file `path` or its problems; None where the file is gone."""
-        connection = self._connected()
-        try:
-            connection.send(path)
-            if connection.poll(_WALL_SECONDS):
-                return cast("Reading | None", connection.recv())
-        except (EOFError, OSError):
-            pass
-        return Reading(path, None, (self._post_mortem(path),))
+        """The article in the file `path` or its problems; None where the file is gone.
+
+        Raises OSError where no child can be started: then no file is to blame.
+        """
+        for _ in range(_TRIES):
+            connection = self._connected()
+            try:
+                connection.send(path)
+                if connection.poll(_WALL_SECONDS):
+                    return cast("Reading | None", connection.recv())
+            except (EOFError, OSError):
+                pass
+            end = self._end()
+            if end not in _FROM_OUTSIDE:
+                break
+        return Reading(path, None, (_too_complex(path, end),))
 
     def close(self) -> None:
         """Ends the child."""
@@ -75,26 +88,36 @@ class ReadingChild:
             theirs.close()
             self._connection = Connection(ours.detach())
             self._connection.send(self._start)
+            if not self._connection.poll(_WALL_SECONDS) or self._connection.recv() != _STARTED:
+                raise ChildProcessError(errno.ECHILD, "the reading child does not start")
         return self._connection
 
-    def _post_mortem(self, path: str) -> Problem:
+    def _end(self) -> int | None:
+        """Ends the child; gives the exit status that it had come to by itself, negative for a signal."""
         process = self._process
-        assert process is not None  # noqa: S101
-        try:
-            status = process.wait(timeout=1)
-            cause = signal.Signals(-status).name if status < 0 else f"exit {status}"
-        except subprocess.TimeoutExpired:
-            cause = f"no answer within {_WALL_SECONDS:.0f} s"
+        assert process is not None  # noqa: S101 - it has just been asked
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=1)
+        status = process.poll()
         self.close()
-        found = f"reading this file took more time or memory than one article may ({cause})"
-        hint = "simplify the text: brackets, tables or footnotes that nest or repeat without end"
-        return Problem(path, Position(), "error", "file-too-complex", found, hint)
+        return status
+
+
+def _too_complex(path: str, end: int | None) -> Problem:
+    if end is None:
+        cause = f"no answer within {_WALL_SECONDS:.0f} s"
+    else:
+        cause = signal.Signals(-end).name if end < 0 else f"exit {end}"
+    found = f"reading this file took more time or memory than one article may ({cause})"
+    hint = "simplify the text: brackets, tables or footnotes that nest or repeat without end"
+    return Problem(path, Position(), "error", "file-too-complex", found, hint)
 
 
 def main(connection: Connection[object, object]) -> None:
     """The child: answers each path with a Reading, until the parent is gone."""
     folder, publication = cast("tuple[str, Publication]", connection.recv())
     _limit_memory()
+    connection.send(_STARTED)
     while True:
         try:
             path = str(connection.recv())

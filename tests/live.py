@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from tests.newsroom import ROOT, Newsroom
 
 PATIENCE = 30.0
@@ -57,8 +59,8 @@ class Server:
 
 
 @contextmanager
-def served(newsroom: Newsroom, *options: str) -> Iterator[Server]:
-    """Serves the newsroom until the block ends; then the server must have ended with exit status 0."""
+def served(newsroom: Newsroom, *options: str, ends_with: int = 0) -> Iterator[Server]:
+    """Serves the newsroom until the block ends; then the server must end with that exit status."""
     log = newsroom.content.parent / "log"
     port = free_port()
     command = [
@@ -78,7 +80,7 @@ def served(newsroom: Newsroom, *options: str) -> Iterator[Server]:
         wait_until(lambda: is_ready(server))
         yield server
         process.send_signal(signal.SIGTERM)
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(PATIENCE) == ends_with
     finally:
         if process.poll() is None:
             process.kill()
@@ -100,6 +102,42 @@ def wait_until(fact: Callable[[], bool]) -> float:
         assert time.monotonic() - started < PATIENCE, "it never came true"
         time.sleep(0.01)
     return time.monotonic() - started
+
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="finds processes in /proc, which Linux alone has")
+
+
+def family(supervisor: int) -> dict[str, int]:
+    """The process ids below a supervisor, by what they do."""
+    members = {}
+    for pid in children(supervisor):
+        if b"--watch" in command_of(pid):
+            members["builder"] = pid
+            members.update(zip(["reading child"], children(pid), strict=False))
+        elif b"spawn_main" in command_of(pid):
+            members["worker"] = pid
+    return members
+
+
+def children(parent: int) -> list[int]:
+    stats = (stat_of(int(folder.name)) for folder in Path("/proc").iterdir() if folder.name.isdigit())
+    return [pid for pid, parent_of_it in filter(None, stats) if parent_of_it == parent]
+
+
+def stat_of(pid: int) -> tuple[int, int] | None:
+    """A process and its parent; None where it has ended. The name, in brackets, may hold anything."""
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    return None if after_name[0] == "Z" else (pid, int(after_name[1]))
+
+
+def command_of(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def free_port() -> int:

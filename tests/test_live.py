@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.live import Answer, Server, served, wait_until
+from tests.live import Answer, Server, family, linux, served, stat_of, wait_until
 from tests.newsroom import Newsroom
 
 FEEDS = ("/feed.rss", "/feed.atom", "/feed.json")
@@ -127,6 +129,34 @@ def test_what_an_earlier_run_published_is_served_until_the_first_scan_is_done(tm
     newsroom.build()
     with served(newsroom) as server:
         assert server.get("/feed.rss").status == 200
+
+
+@linux
+@pytest.mark.parametrize("role", ["builder", "reading child", "worker"])
+def test_a_process_that_is_killed_leaves_the_feeds_up_and_comes_back(
+    newsroom: Newsroom, server: Server, role: str
+) -> None:
+    steady = {f"Steady-{number}" for number in range(3)}
+    killed = family(server.process.pid)[role]
+    os.kill(killed, signal.SIGKILL)
+    assert steady <= set(server.titles())
+    newsroom.article("after", title=f"After the {role}")
+    wait_until(lambda: f"After the {role}" in server.titles())
+    assert steady <= set(server.titles())
+    wait_until(lambda: family(server.process.pid).get(role, killed) != killed)
+    (newsroom.content / "articles/after.md").unlink()
+    wait_until(lambda: f"After the {role}" not in server.titles())
+
+
+@linux
+def test_no_process_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
+    newsroom = Newsroom.at(tmp_path / "content")
+    newsroom.article("a")
+    with served(newsroom, ends_with=-signal.SIGKILL) as server:
+        members = family(server.process.pid)
+        assert set(members) == {"builder", "reading child", "worker"}
+        os.kill(server.process.pid, signal.SIGKILL)
+        wait_until(lambda: not any(map(stat_of, members.values())))
 
 
 def test_addresses_that_moved_or_are_gone(newsroom: Newsroom, server: Server) -> None:
