@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -19,13 +19,18 @@ from feeds import selection
 from feeds.addresses import FEED_FILES
 from feeds.config import load_publication
 from feeds.formats import atom, html, jsonfeed, opml, rss
+from feeds.history import removals, renames, routes, still_due
+from feeds.index import Index
+from feeds.ledger import Known, Ledger
 from feeds.media_types import may_be_encoded
 from feeds.output import Output
-from feeds.problems import ContentError, Problem
-from feeds.publication import Article, Feed, FeedFormat, Publication
+from feeds.problems import ContentError, Position, Problem
+from feeds.publication import Article, Feed, FeedFormat, Publication, Redirect
 from feeds.reading import ReadingChild
+from feeds.selection import folders_of
 from feeds.source.article import Reading
-from feeds.source.folder import SourceFile, article_files, media_files
+from feeds.source.folder import LEDGER, SourceFile, article_files, media_files
+from feeds.status import index_folder
 
 RENDERERS: dict[FeedFormat, Callable[[Feed, Publication], bytes]] = {
     "rss": rss.render,
@@ -53,13 +58,44 @@ class Built:
         return any(problem.level == "error" for problem in self.problems)
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the content folder holds at a moment."""
+
+    publication: Publication
+    articles: Sequence[Article]
+    problems: tuple[Problem, ...]
+    readings: Sequence[Reading]
+
+    @property
+    def unreadable(self) -> set[str]:
+        """Files that are there and are no article."""
+        return {reading.path for reading in self.readings} - {article.path for article in self.articles}
+
+    def as_known(self, due: Iterable[Article], before: Mapping[str, Known]) -> dict[str, Known]:
+        """What is published now, and what was and only became unreadable."""
+        digests = {reading.path: reading.digest for reading in self.readings}
+        kept = {one.id: one for one in before.values() if one.path in self.unreadable}
+        return kept | {
+            one.id: Known(one.id, one.path, one.page, one.published, digests[one.path], folders_of(one))
+            for one in due
+        }
+
+
 class Builder:
     """Builds the folder `output` from the folder `content`, again and again.
 
     It keeps what it read of each file until the file changes, and the last configuration that was right.
     """
 
-    def __init__(self, content: Path, output: Path, compress: bool = True) -> None:
+    def __init__(
+        self,
+        content: Path,
+        output: Path,
+        compress: bool = True,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.clock = clock
         self.content = content
         self.output = output
         self.compress = compress
@@ -80,41 +116,52 @@ class Builder:
             self._child.close()
 
     def build(self, now: datetime | None = None) -> Built:
-        """Looks at the content and publishes what is due at `now`.
+        """Looks at the content and publishes what is due.
 
-        Raises ContentError where there has never been a right configuration, and OSError.
+        With `now` it is a preview of that moment: nothing is noted as removed, renamed or published.
+        Raises ContentError where there has never been a right configuration, or the ledger is newer than
+        this program; OSError.
         """
-        publication, articles, problems = self._look()
-        now = now or datetime.now(UTC)
-        due = [article for article in articles if selection.is_due(article, now)]
-        feeds = selection.feeds_of(publication, due)
-        output = Output(self.output, self.compress)
-        output.publish("serving.json", _serving(publication), encoded=False)
-        _publish_feeds(output, publication, feeds)
-        _publish_pages(output, publication, feeds, due)
-        self._publish_site_files(output)
-        output.publish("routes.json", _routes(publication), encoded=False)
-        output.remove_others()
+        at = (now or self.clock()).replace(microsecond=0)
+        index = None if now else Index(index_folder(self.output))
+        try:
+            known = index.known() if index else {}
+            ledger = Ledger(self.content)
+            look = self._look(ledger, known, at)
+            due = [article for article in look.articles if still_due(article, at, known)]
+            ledger.note(removals(known, look.articles, due, look.unreadable, ledger, at) if index else ())
+            unsaved = _save(ledger) if index else []
+            feeds = selection.feeds_of(look.publication, due, ledger.tombstones.values())
+            moved = routes(look.publication, look.articles, due, ledger, at)
+            changed = self._publish(look.publication, feeds, due, moved)
+            if index and not unsaved:  # else the same events are found again, until they can be written
+                index.replace(known, look.as_known(due, known))
+        finally:
+            if index:
+                index.close()
         return Built(
-            problems=problems,
+            problems=tuple(sorted([*look.problems, *unsaved])),
             articles=len(due),
             feeds=len(feeds),
-            changed=output.written,
-            next_due=selection.next_due(articles, now),
+            changed=changed,
+            next_due=selection.next_due(look.articles, at),
         )
 
     def check(self) -> tuple[Problem, ...]:
         """Every problem of the content, without publishing anything. Raises ContentError and OSError."""
-        return self._look()[2]
+        return self._look(Ledger(self.content), {}, self.clock()).problems
 
-    def _look(self) -> tuple[Publication, list[Article], tuple[Problem, ...]]:
+    def _look(self, ledger: Ledger, known: Mapping[str, Known], at: datetime) -> Look:
         publication, problems = self._configured()
-        readings = list(self._read_all())
+        found = article_files(self.content)
+        paths = {file.path for file in found}
+        ledger.note(renames(self.content, paths, known, ledger, publication, at))
+        readings = list(self._read_all(found, ledger))
         articles, rivalries = selection.without_rivals(
             reading.article for reading in readings if reading.article
         )
-        found = [*problems, *rivalries, *(problem for reading in readings for problem in reading.problems)]
-        return publication, articles, tuple(sorted(found))
+        found_problems = [*problems, *rivalries, *(one for reading in readings for one in reading.problems)]
+        return Look(publication, articles, tuple(sorted(found_problems)), readings)
 
     def _configured(self) -> tuple[Publication, tuple[Problem, ...]]:
         """The publication; while its file is wrong, the last one that was right."""
@@ -130,16 +177,33 @@ class Builder:
             self._child = ReadingChild(self.content, publication)
         return publication, problems
 
-    def _read_all(self) -> Iterator[Reading]:
+    def _read_all(self, found: Iterable[SourceFile], ledger: Ledger) -> Iterator[Reading]:
         assert self._child is not None  # noqa: S101 - there is one as soon as there is a publication
         known, self._readings = self._readings, {}
-        for file in article_files(self.content):
+        for file in found:
             started = time.time_ns()
-            reading = known.get(file) or self._child.read(file.path)
+            reading = known.get(file) or self._child.read(file.path, ledger.ids.get(file.path))
             if reading and started - file.modified > _SETTLED_NS:
                 self._readings[file] = reading
             if reading:
                 yield reading
+
+    def _publish(
+        self,
+        publication: Publication,
+        feeds: Sequence[Feed],
+        due: Sequence[Article],
+        moved: Sequence[Redirect],
+    ) -> int:
+        """Writes everything; gives the number of files that changed."""
+        output = Output(self.output, self.compress)
+        output.publish("serving.json", _serving(publication), encoded=False)
+        _publish_feeds(output, publication, feeds)
+        output.publish("routes.json", _routes(moved), encoded=False)
+        _publish_pages(output, publication, feeds, due)
+        self._publish_site_files(output)
+        output.remove_others()
+        return output.written
 
     def _publish_site_files(self, output: Output) -> None:
         for name in SITE_FILES:
@@ -182,13 +246,26 @@ def _serving(publication: Publication) -> bytes:
     return _json({"url": publication.url, "max_age": publication.feeds.max_age, "hubs": publication.hubs})
 
 
-def _routes(publication: Publication) -> bytes:
+def _routes(moved: Iterable[Redirect]) -> bytes:
     """What answers at paths that moved or are gone."""
-    routes = {
-        redirect.path: {"status": redirect.status} | ({"target": redirect.target} if redirect.target else {})
-        for redirect in publication.redirects
-    }
-    return _json(routes)
+    return _json(
+        {
+            redirect.path: {"status": redirect.status}
+            | ({"target": redirect.target} if redirect.target else {})
+            for redirect in moved
+        }
+    )
+
+
+def _save(ledger: Ledger) -> list[Problem]:
+    """Writes the ledger down. Where that fails, what it says is in force all the same."""
+    try:
+        ledger.save()
+    except OSError as error:
+        message = f"the ledger cannot be written: {error.strerror}"
+        hint = "let the server's user write it: it keeps removals and the ids of renamed files"
+        return [Problem(LEDGER, Position(), "error", "ledger-unwritable", message, hint)]
+    return []
 
 
 def _json(value: object) -> bytes:

@@ -55,8 +55,6 @@ def _permalink(value: str) -> str:
     unknown = set(re.findall(r"\{(.*?)\}", value)) - {"slug", "year", "month", "day", "section", "id"}
     if unknown or not {"{slug}", "{id}"} & set(re.findall(r"\{.*?\}", value)):
         raise ValueError("a permalink holds {slug} or {id}, and may hold {year} {month} {day} {section}")
-    if not value.endswith(("/", ".html")):
-        raise ValueError("a permalink ends with / or .html")
     if {".", ".."} & set(value.split("/")):
         raise ValueError("a permalink may not lead out of its folder")
     return value
@@ -148,6 +146,10 @@ def load_publication(content: Path) -> tuple[Publication, tuple[Problem, ...]]:
     table, problems = check(PublicationTable, found, CONFIG)
     if table is None:
         raise ContentError(*sorted(problems))
+    if table.pages.articles and not table.permalink.endswith(("/", ".html")):
+        message = "permalink: the page of an article cannot have an address without / or .html at its end"
+        hint = "write one, or [pages] with articles = false where another program has the pages"
+        raise ContentError(found.problem(CONFIG, ("permalink",), "error", "permalink-invalid", message, hint))
     return _publication(table), tuple(_warnings(table, found))
 
 

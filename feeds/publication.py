@@ -137,11 +137,21 @@ class Article:
 
 
 @dataclass(frozen=True, slots=True)
+class Tombstone:
+    """An article that was published and is not any more (RFC 6721). `feeds` are the folders it was in."""
+
+    id: str
+    when: datetime
+    feeds: tuple[str, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Feed:
     """Articles at one address, newest first.
 
     `folder` is "" for the publication, else such as `sections/culture/`, percent-encoded; `name` is the
-    section, author, tag or language it is of, "" for the publication.
+    section, author, tag or language it is of, "" for the publication. Tombstones show in Atom alone.
     """
 
     kind: FeedKind
@@ -151,3 +161,4 @@ class Feed:
     description: str
     updated: datetime
     articles: tuple[Article, ...]
+    tombstones: tuple[Tombstone, ...] = ()

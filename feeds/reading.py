@@ -7,12 +7,15 @@ its hands and goes on with a new child.
 from __future__ import annotations
 
 import errno
+import hashlib
 import resource
 import signal
 import socket
 import subprocess
 import sys
+import traceback
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import cast
@@ -50,15 +53,17 @@ class ReadingChild:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def read(self, path: str) -> Reading | None:
+    def read(self, path: str, kept_id: str | None = None) -> Reading | None:
         """The article in the file `path` or its problems; None where the file is gone.
+
+        `kept_id` is the file's id by the ledger.
 
         Raises OSError where no child can be started: then no file is to blame.
         """
         for _ in range(_TRIES):
             connection = self._connected()
             try:
-                connection.send(path)
+                connection.send((path, kept_id))
                 if connection.poll(_WALL_SECONDS):
                     return cast("Reading | None", connection.recv())
             except (EOFError, OSError):
@@ -83,7 +88,11 @@ class ReadingChild:
             ours, theirs = socket.socketpair()
             command = [sys.executable, "-m", "feeds.reading", str(theirs.fileno())]
             self._process = subprocess.Popen(
-                command, env=environment_of_child(), pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL
+                command,
+                env=environment_of_child(),
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,  # a parser that aborts prints pages
             )
             theirs.close()
             self._connection = Connection(ours.detach())
@@ -120,17 +129,28 @@ def main(connection: Connection[object, object]) -> None:
     connection.send(_STARTED)
     while True:
         try:
-            path = str(connection.recv())
+            path, kept_id = cast("tuple[str, str | None]", connection.recv())
         except (EOFError, ConnectionError):
             return
         # SIGPROF ends the process also inside a long call into C, which no Python handler could.
         signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
-        reading = _read(Path(folder), path, publication)
+        reading = _told(Path(folder), path, kept_id, publication)
         signal.setitimer(signal.ITIMER_PROF, 0)
         connection.send(reading)
 
 
-def _read(folder: Path, path: str, publication: Publication) -> Reading | None:
+def _told(folder: Path, path: str, kept_id: str | None, publication: Publication) -> Reading | None:
+    """The one place that catches everything: a fault of ours in one file must not cost the others."""
+    try:
+        return _read(folder, path, kept_id, publication)
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        found = f"{type(error).__name__} in {Path(where.filename).name}:{where.lineno}: {error}"
+        hint = "this is a fault of the program: please report it with the file"
+        return Reading(path, None, (Problem(path, Position(), "error", "program-fault", found, hint),))
+
+
+def _read(folder: Path, path: str, kept_id: str | None, publication: Publication) -> Reading | None:
     try:
         with (folder / path).open("rb") as file:
             data = file.read(MAX_FILE + 1)
@@ -141,7 +161,8 @@ def _read(folder: Path, path: str, publication: Publication) -> Reading | None:
         hint = "let the server's user read it"
         problem = Problem(path, Position(), "error", "file-unreadable", found, hint)
         return Reading(path, None, (problem,))
-    return read_article(path, data, publication)
+    digest = hashlib.sha256(data).hexdigest()
+    return replace(read_article(path, data, publication, kept_id), digest=digest)
 
 
 def _limit_memory() -> None:

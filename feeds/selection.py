@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import PurePosixPath
 
 from feeds.addresses import encoded, slug
 from feeds.dates import EPOCH
 from feeds.problems import Position, Problem
-from feeds.publication import Article, Feed, FeedKind, Publication
+from feeds.publication import Article, Feed, FeedKind, Publication, Tombstone
 
 FOLDERS: dict[FeedKind, str] = {
     "section": "sections",
@@ -74,7 +75,9 @@ def newest_first(articles: Iterable[Article]) -> list[Article]:
     return sorted(by_id, key=lambda article: article.published, reverse=True)
 
 
-def feeds_of(publication: Publication, due: Iterable[Article]) -> list[Feed]:
+def feeds_of(
+    publication: Publication, due: Iterable[Article], tombstones: Iterable[Tombstone] = ()
+) -> list[Feed]:
     """Every feed of the publication, in the order in which they are built.
 
     `due` are the public articles. A section, author, tag or language has a feed while it has one of them;
@@ -91,7 +94,32 @@ def feeds_of(publication: Publication, due: Iterable[Article]) -> list[Feed]:
         feeds += _named(publication, "tag", articles, lambda article: article.tags)
     if settings.languages and len({article.language for article in articles}) > 1:
         feeds += _named(publication, "language", articles, lambda article: [article.language])
-    return feeds
+    return [_with_tombstones(feed, publication.feeds.limit, tombstones) for feed in feeds]
+
+
+def _with_tombstones(feed: Feed, limit: int, tombstones: Iterable[Tombstone]) -> Feed:
+    """Adds the newest `limit` removals since the oldest article shown: no clock is involved."""
+    since = feed.articles[-1].published if feed.articles else EPOCH
+    shown = sorted(
+        (one for one in tombstones if feed.folder in one.feeds and one.when > since),
+        key=lambda one: (one.when, one.id),
+        reverse=True,
+    )[:limit]
+    updated = max([feed.updated, *(one.when for one in shown)])
+    return replace(feed, tombstones=tuple(shown), updated=updated)
+
+
+def folders_of(article: Article) -> tuple[str, ...]:
+    """The folders of every feed that an article can be in, the publication's first."""
+    named: list[tuple[FeedKind, str]] = [("section", article.section)] if article.section else []
+    named += [("author", author.name) for author in article.authors]
+    named += [("tag", tag) for tag in article.tags]
+    named += [("language", article.language)]
+    return ("", *dict.fromkeys(_folder(kind, slug(name)) for kind, name in named))
+
+
+def _folder(kind: FeedKind, key: str) -> str:
+    return f"{FOLDERS[kind]}/{encoded(key)}/" if key else ""
 
 
 def _named(
@@ -118,7 +146,7 @@ def _feed(publication: Publication, kind: FeedKind, key: str, name: str, article
     shown = tuple(articles[: publication.feeds.limit])
     return Feed(
         kind=kind,
-        folder=f"{FOLDERS[kind]}/{encoded(key)}/" if key else "",
+        folder=_folder(kind, key),
         name=name,
         title=f"{publication.title}: {name}" if name else publication.title,
         description=f"{publication.description} ({name})" if name else publication.description,

@@ -132,7 +132,7 @@ ARTICLES = [
     ("año.md", "", "/articles/{slug}/", "articles/a%C3%B1o/"),
     ("an\u0303o.md", "", "/articles/{slug}/", "articles/a%C3%B1o/"),
     ("a.md", "slug: mañana", "/articles/{slug}/", "articles/ma%C3%B1ana/"),
-    ("a.md", "", "{slug}", "a"),
+    ("a.md", "", "{slug}.html", "a.html"),
     ("a.md", "", "/{year}/{month}/{day}/{slug}/", "2026/01/01/a/"),
     ("a.md", "section: Arte y música", "/{section}/{slug}/", "arte-y-m%C3%BAsica/a/"),
     ("a.md", "", "/{section}/{slug}/", "articles/a/"),
@@ -177,6 +177,7 @@ NO_ADDRESSES = [
     "https://[x/",
     "https://example.org:99999/",
     "https://example.org:port/",
+    "https:///path",
     f"https://{'a' * 64}.example/",
 ]
 
@@ -195,6 +196,7 @@ def test_what_is_no_address(url: str) -> None:
 
 @given(st.text() | st.text("https:/example.org?#[]@%é \\").map(lambda rest: f"https://{rest}"))
 @example("http://․com/")
+@example("http:////;")
 @example("http://a／b.example/")
 def test_any_text_is_an_ascii_address_or_refused(url: str) -> None:
     try:

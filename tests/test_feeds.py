@@ -211,3 +211,13 @@ def test_an_expired_article_leaves_at_its_moment(newsroom: Newsroom) -> None:
     after = newsroom.build(None, "--now", end.isoformat())
     assert [entry.title for entry in read("rss", (after / "feed.rss").read_bytes())] == ["B"]
     assert not (after / "articles/a").exists()
+
+
+def test_an_article_cannot_take_the_address_of_a_feed(newsroom: Newsroom) -> None:
+    file = newsroom.content / "publication.toml"
+    file.write_text('permalink = "/{section}/{slug}/"\n' + file.read_text("utf-8"), "utf-8")
+    newsroom.article("culture", section="Sections")
+    newsroom.article("fine", section="Culture")
+    done = newsroom.run("build")
+    assert "articles/culture.md:1:1: error[address-reserved] the address /sections/culture/" in done.stderr
+    assert b"The Example: Culture" in (newsroom.public / "sections/culture/index.html").read_bytes()

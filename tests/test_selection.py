@@ -139,6 +139,11 @@ def test_of_two_with_one_address_the_earlier_published_stays() -> None:
     check_rivals(article("z/a.md", url=url), article("a.md", NOON + SECOND, url=url), "address", url)
 
 
+def test_a_draft_never_takes_the_place_of_a_public_article() -> None:
+    draft = article("a.md", NOON - SECOND, id="urn:x:1", draft=True)
+    check_rivals(article("b.md", id="urn:x:1"), draft, "id", "urn:x:1")
+
+
 def test_articles_that_live_elsewhere_may_share_an_address() -> None:
     elsewhere: dict[str, Any] = {"url": "https://example.com/", "page": None}
     kept, problems = without_rivals([article("a", **elsewhere), article("b", **elsewhere)])

@@ -27,6 +27,7 @@ DC = "http://purl.org/dc/elements/1.1/"
 MEDIA = "http://search.yahoo.com/mrss/"
 XML = "http://www.w3.org/XML/1998/namespace"
 
+TOMBSTONES = "http://purl.org/atompub/tombstones/1.0"
 NAMESPACES = {"dc": DC, "media": MEDIA}
 """The prefixes that every feed declares beside those of feedgen."""
 
@@ -45,9 +46,10 @@ def _write_dates_in_utc(parent: Any) -> None:
 
 class _FeedExtension(BaseExtension):  # type: ignore[misc]
     extend: Extend | None = None
+    namespaces = NAMESPACES
 
     def extend_ns(self) -> dict[str, str]:
-        return NAMESPACES
+        return self.namespaces
 
     def extend_rss(self, rss: Any) -> None:
         if self.extend:
@@ -90,12 +92,16 @@ class Entry(feedgen.entry.FeedEntry):  # type: ignore[misc]
 
 
 class Generator(feedgen.feed.FeedGenerator):  # type: ignore[misc]
-    """feedgen's feed. `extend` is called with the `channel` or `feed` element before the entries."""
+    """feedgen's feed. `extend` is called with the `channel` or `feed` element before the entries.
 
-    def __init__(self, extend: Extend) -> None:
+    `prefixes` are declared beside those that every feed declares.
+    """
+
+    def __init__(self, extend: Extend, prefixes: dict[str, str]) -> None:
         super().__init__()
         self.register_extension("more", _FeedExtension, _EntryExtension)
         self.more.extend = extend
+        self.more.namespaces = NAMESPACES | prefixes
         self.generator("Feedwright", version=__version__)
         self._FeedGenerator__rss_generator = f"Feedwright {__version__}"
         self.docs("https://www.rssboard.org/rss-specification")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from feeds.addresses import FEED_FILES, below
+from feeds.dates import rfc3339
 from feeds.formats._categories import categories
-from feeds.formats._feedgen import XML, Entry, Generator
+from feeds.formats._feedgen import TOMBSTONES, XML, Entry, Generator, element
 from feeds.formats._media import add_image
 from feeds.publication import Article, Author, Feed, Publication
 
@@ -15,7 +16,7 @@ MEDIA_TYPE = "application/atom+xml"
 
 def render(feed: Feed, publication: Publication) -> bytes:
     """The Atom document of `feed`."""
-    generator = Generator(extend=lambda parent: None)
+    generator = Generator(lambda parent: _add_tombstones(parent, feed), {"at": TOMBSTONES})
     page = below(publication.url, feed.folder)
     generator.id(f"tag:{publication.id}:{feed.folder or 'feed'}".rstrip("/"))
     generator.title(feed.title)
@@ -38,6 +39,15 @@ def render(feed: Feed, publication: Publication) -> bytes:
         generator.add(_entry(article, publication))
     document: bytes = generator.atom_str()
     return document
+
+
+def _add_tombstones(parent: Any, feed: Feed) -> None:
+    """What was removed, for the readers that know RFC 6721; the others leave it alone."""
+    for tombstone in feed.tombstones:
+        attributes = {"ref": tombstone.id, "when": rfc3339(tombstone.when)}
+        deleted = element(parent, f"{{{TOMBSTONES}}}deleted-entry", **attributes)
+        if tombstone.reason:
+            element(deleted, f"{{{TOMBSTONES}}}comment", tombstone.reason)
 
 
 def _entry(article: Article, publication: Publication) -> Entry:

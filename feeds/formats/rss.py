@@ -19,7 +19,7 @@ _TITLE = re.compile(rb"<title>[^<]*</title>")
 
 def render(feed: Feed, publication: Publication) -> bytes:
     """The RSS document of `feed`."""
-    generator = Generator(extend=lambda channel: _extend_channel(channel, publication))
+    generator = Generator(lambda channel: _extend_channel(channel, publication), {})
     page = below(publication.url, feed.folder)
     generator.title(feed.title)
     generator.description(feed.description)

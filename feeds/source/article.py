@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
@@ -29,7 +29,6 @@ RESERVED = {"sections", "authors", "tags", "languages", "archive", MEDIA, "index
 """What the path of an article's page may not begin with."""
 
 _OVERRIDES = re.compile("[\u202d\u202e]")
-_FAR_AHEAD = timedelta(days=3653)
 _NO_SECTION = "articles"
 _MODELS: dict[str, type[Fields]] = {
     "image": ImageFields,
@@ -46,10 +45,14 @@ class Reading:
     path: str
     article: Article | None
     problems: tuple[Problem, ...]
+    digest: str = ""
 
 
-def read_article(path: str, data: bytes, publication: Publication) -> Reading:
-    """The article in the file `path`, whose bytes are `data`. Never raises for what an author can write."""
+def read_article(path: str, data: bytes, publication: Publication, kept_id: str | None = None) -> Reading:
+    """The article in the file `path`, whose bytes are `data`. Never raises for what an author can write.
+
+    `kept_id` is the id that the file has by the ledger, if it does not name one itself.
+    """
     try:
         source = read_source(path, data)
     except ContentError as error:
@@ -60,7 +63,7 @@ def read_article(path: str, data: bytes, publication: Publication) -> Reading:
     problems = [*source.problems, *errors, *_metadata_warnings(path, source.metadata)]
     article = None
     if fields is not None:
-        reader = _ArticleReader(path, source, fields, publication, problems)
+        reader = _ArticleReader(path, source, fields, publication, kept_id, problems)
         for field_name, message in clock_changes:
             name = field_name if field_name in source.metadata.values else "date"
             hint = "write the offset too, as in 2026-05-12T13:20:00+02:00"
@@ -105,12 +108,14 @@ class _ArticleReader:
         source: Source,
         fields: ArticleFields,
         publication: Publication,
+        kept_id: str | None,
         problems: list[Problem],
     ) -> None:
         self.path = path
         self.source = source
         self.fields = fields
         self.publication = publication
+        self.kept_id = kept_id
         self.problems = problems
 
     def report(self, place: Place, level: Level, code: str, message: str, hint: str) -> None:
@@ -122,9 +127,7 @@ class _ArticleReader:
         url = fields.link or below(publication.url, page)
         article = Article(
             path=self.path,
-            id=quote(fields.id, safe="%/:=&?~#+!$,;'@()*[]")
-            if fields.id
-            else minted_id(publication.id, self.path),
+            id=ascii_id(fields.id) if fields.id else self.kept_id or minted_id(publication.id, self.path),
             url=url,
             page=page if publication.article_pages and not fields.link else None,
             title=self.title(),
@@ -222,7 +225,11 @@ class _ArticleReader:
             "id": slug(self.fields.id or self.path),
         }
         template = quote(self.publication.permalink.lstrip("/"), safe="/{}%")
-        return re.sub(r"\{(\w+)\}", lambda match: encoded(values[match[1]]), template)
+        page = re.sub(r"\{(\w+)\}", lambda match: encoded(values[match[1]]), template)
+        if page.partition("/")[0] in RESERVED:
+            found = f"the address /{page} is among those of feeds and files"
+            self.report(("slug",), "error", "address-reserved", found, "write another slug or section")
+        return page
 
     def address(self, place: Place, reference: str, base: str) -> str:
         try:
@@ -280,6 +287,11 @@ class _ArticleReader:
 def author_of(fields: AuthorFields) -> Author:
     """An author as typed."""
     return Author(fields.name, fields.url, fields.email)
+
+
+def ascii_id(id_: str) -> str:
+    """An id as typed, as an ASCII URI: FreshRSS drops other letters."""
+    return quote(id_, safe="%/:=&?~#+!$,;'@()*[]")
 
 
 def minted_id(publication_id: str, path: str) -> str:
