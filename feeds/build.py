@@ -30,6 +30,7 @@ from feeds.reading import ReadingChild
 from feeds.selection import folders_of
 from feeds.source.article import Reading
 from feeds.source.folder import LEDGER, SourceFile, article_files, media_files
+from feeds.source.media import absent
 from feeds.status import index_folder
 
 RENDERERS: dict[FeedFormat, Callable[[Feed, Publication], bytes]] = {
@@ -180,9 +181,12 @@ class Builder:
     def _read_all(self, found: Iterable[SourceFile], ledger: Ledger) -> Iterator[Reading]:
         assert self._child is not None  # noqa: S101 - there is one as soon as there is a publication
         known, self._readings = self._readings, {}
+        media = {file.path: file for file in media_files(self.content)}
         for file in found:
             started = time.time_ns()
-            reading = known.get(file) or self._child.read(file.path, ledger.ids.get(file.path))
+            reading = known.get(file)
+            if reading is None or any(media.get(one.path, absent(one.path)) != one for one in reading.media):
+                reading = self._child.read(file.path, ledger.ids.get(file.path))
             if reading and started - file.modified > _SETTLED_NS:
                 self._readings[file] = reading
             if reading:

@@ -25,6 +25,7 @@ from feeds.problems import Position, Problem
 from feeds.publication import Publication
 from feeds.source.article import Reading, read_article
 from feeds.source.front_matter import MAX_FILE
+from feeds.source.media import MediaFolder
 
 CPU_SECONDS = 1.0
 """Processor time for one file; a healthy one of 2 MiB needs a fifth of it."""
@@ -143,6 +144,8 @@ def _told(folder: Path, path: str, kept_id: str | None, publication: Publication
     """The one place that catches everything: a fault of ours in one file must not cost the others."""
     try:
         return _read(folder, path, kept_id, publication)
+    except MemoryError:
+        raise  # the limit of this child: the parent reports the file
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
         found = f"{type(error).__name__} in {Path(where.filename).name}:{where.lineno}: {error}"
@@ -161,8 +164,9 @@ def _read(folder: Path, path: str, kept_id: str | None, publication: Publication
         hint = "let the server's user read it"
         problem = Problem(path, Position(), "error", "file-unreadable", found, hint)
         return Reading(path, None, (problem,))
-    digest = hashlib.sha256(data).hexdigest()
-    return replace(read_article(path, data, publication, kept_id), digest=digest)
+    media = MediaFolder(folder, publication.url)
+    reading = read_article(path, data, publication, media, kept_id)
+    return replace(reading, digest=hashlib.sha256(data).hexdigest(), media=tuple(media.asked))
 
 
 def _limit_memory() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
 import pytest
@@ -13,6 +14,9 @@ from hypothesis import strategies as st
 from feeds.addresses import AddressError, absolute, ascii_url, below, encoded, is_slug, slug, web_url
 from feeds.publication import Publication
 from feeds.source import read_article
+from feeds.source.media import MediaFolder
+
+NO_MEDIA = MediaFolder(Path("/nowhere"), "https://example.org/")
 
 # Slugs
 
@@ -118,7 +122,7 @@ def article(path: str, metadata: str = "", permalink: str = "/articles/{slug}/")
         "", "", "https://example.org/news/", "example.org,2026", timezone="Europe/Madrid", permalink=permalink
     )
     text = f"---\ntitle: A title\npublished: 2026-01-01 00:30\n{metadata}\n---\n"
-    made = read_article(path, text.encode(), publication).article
+    made = read_article(path, text.encode(), publication, NO_MEDIA).article
     assert made
     return made.url
 

@@ -21,7 +21,10 @@ import pytest
 
 from feeds.publication import Image, Publication
 from feeds.source import read_article
+from feeds.source.media import MediaFolder
 from tests.newsroom import ROOT, Newsroom
+
+NO_MEDIA = MediaFolder(Path("/nowhere"), "https://example.org/")
 
 CASES = Path(__file__).parent / "cases" / "content"
 
@@ -185,5 +188,5 @@ def test_what_became_of_what_was_typed(name: str, what: str, value: Any) -> None
     publication = Publication(
         "The Example Times", "", "https://example.org/", "example.org,2026", timezone="Europe/Berlin"
     )
-    became = read_article(name, FILES[name], publication).article
+    became = read_article(name, FILES[name], publication, NO_MEDIA).article
     assert getattr(became, what) == value

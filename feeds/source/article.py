@@ -13,12 +13,13 @@ from urllib.parse import quote
 
 from feeds import dates, markup
 from feeds.addresses import AddressError, absolute, below, encoded, is_slug, slug, web_url
-from feeds.located import Located, Place, check, known_names, nearest
+from feeds.located import Located, Place, check, hint, known_names, nearest
 from feeds.problems import ContentError, Level, Position, Problem
 from feeds.publication import Article, Author, Enclosure, Image, Publication
 from feeds.source.fields import ArticleFields, AuthorFields, EnclosureFields, Fields, ImageFields
-from feeds.source.folder import MEDIA
+from feeds.source.folder import MEDIA, SourceFile
 from feeds.source.front_matter import Source, read_source
+from feeds.source.media import MediaFolder
 
 LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 """The shape of a language tag (RFC 5646)."""
@@ -40,15 +41,21 @@ _MODELS: dict[str, type[Fields]] = {
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What became of a file: an article, unless one of the `problems` is an error."""
+    """What became of a file: an article, unless one of the `problems` is an error.
+
+    `digest` is the SHA-256 of its bytes; `media` are the files in `media/` that it was read beside.
+    """
 
     path: str
     article: Article | None
     problems: tuple[Problem, ...]
     digest: str = ""
+    media: tuple[SourceFile, ...] = ()
 
 
-def read_article(path: str, data: bytes, publication: Publication, kept_id: str | None = None) -> Reading:
+def read_article(
+    path: str, data: bytes, publication: Publication, media: MediaFolder, kept_id: str | None = None
+) -> Reading:
     """The article in the file `path`, whose bytes are `data`. Never raises for what an author can write.
 
     `kept_id` is the id that the file has by the ledger, if it does not name one itself.
@@ -63,7 +70,7 @@ def read_article(path: str, data: bytes, publication: Publication, kept_id: str 
     problems = [*source.problems, *errors, *_metadata_warnings(path, source.metadata)]
     article = None
     if fields is not None:
-        reader = _ArticleReader(path, source, fields, publication, kept_id, problems)
+        reader = _ArticleReader(path, source, fields, publication, media, kept_id, problems)
         for field_name, message in clock_changes:
             name = field_name if field_name in source.metadata.values else "date"
             hint = "write the offset too, as in 2026-05-12T13:20:00+02:00"
@@ -108,6 +115,7 @@ class _ArticleReader:
         source: Source,
         fields: ArticleFields,
         publication: Publication,
+        media: MediaFolder,
         kept_id: str | None,
         problems: list[Problem],
     ) -> None:
@@ -115,6 +123,7 @@ class _ArticleReader:
         self.source = source
         self.fields = fields
         self.publication = publication
+        self.media = media
         self.kept_id = kept_id
         self.problems = problems
 
@@ -266,14 +275,19 @@ class _ArticleReader:
         fields: ImageFields | None = self.fields.image
         if fields is None:
             return None
+        url = self.address(("image", "url"), fields.url, base)
+        facts = self.media.facts(url)
+        width, height = fields.width, fields.height
+        if facts and width is None and height is None:
+            width, height = facts.width, facts.height
         return Image(
-            url=self.address(("image", "url"), fields.url, base),
+            url=url,
             alt=fields.alt or "",
             caption=fields.caption or "",
             credit=fields.credit or "",
-            width=fields.width,
-            height=fields.height,
-            type=fields.type,
+            width=width,
+            height=height,
+            type=fields.type or (facts.type if facts else None),
         )
 
     def enclosure(self, base: str) -> Enclosure | None:
@@ -281,7 +295,15 @@ class _ArticleReader:
         if fields is None:
             return None
         url = self.address(("enclosure", "url"), fields.url, base)
-        return Enclosure(url, fields.length, fields.type, fields.duration)
+        facts = self.media.facts(url)
+        length = fields.length or (facts.length if facts else None)
+        media_type = fields.type or (facts.type if facts else None)
+        for name, value in (("length", length), ("type", media_type)):
+            if not value:
+                found = f"enclosure.{name} is missing, and no file in media/ tells it"
+                what = hint(ArticleFields, "enclosure")
+                self.report(("enclosure",), "error", "enclosure-missing", found, what)
+        return Enclosure(url, length or 0, media_type or "", fields.duration)
 
 
 def author_of(fields: AuthorFields) -> Author:

@@ -115,8 +115,8 @@ class ImageFields(Fields):
 
 class EnclosureFields(Fields):
     url: Line = Field(validation_alias=AliasChoices("url", "path", "src"))
-    length: Annotated[int, Field(gt=0, lt=2**53)]
-    type: MimeType
+    length: Annotated[int, Field(gt=0, lt=2**53)] | None = None
+    type: MimeType | None = None
     duration: Annotated[int, Field(gt=0, lt=10_000_000)] | None = None
 
 
