@@ -1,8 +1,8 @@
 """Markdown and HTML of authors -> HTML that every reader shows right.
 
-Always in this order: Markdown, absolute addresses, sanitising, XML-safe text. Sanitising comes after the
-rewriting so that nothing which the rewriting makes escapes it; the XML clean-up comes last because an HTML
-serialiser turns `&#11;` back into a control character that no XML may hold.
+Always in this order: Markdown, embeds, absolute addresses, sanitising, XML-safe text. Sanitising comes after
+the rewriting so that nothing which the rewriting makes escapes it; the XML clean-up comes last because an
+HTML serialiser turns `&#11;` back into a control character that no XML may hold.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Literal
 
 import comrak
 import lxml.html
-import lxml.html.builder
 import nh3
 from lxml import etree
 
+from feeds import embeds
 from feeds.addresses import AddressError, absolute
 from feeds.publication import Image
 
@@ -139,7 +139,8 @@ def render(text: str, syntax: Syntax, base: str, site: str, key: str) -> Markup:
     except (AssertionError, etree.ParserError) as error:  # a whole page without one body
         raise MarkupError("this HTML is a page without one body, and not what stands inside it") from error
     _refuse_deep(root)
-    removed = _simplify(root, hashlib.sha256(key.encode()).hexdigest()[:8])
+    removed = embeds.settle(root)
+    removed |= _simplify(root, hashlib.sha256(key.encode()).hexdigest()[:8])
     _make_absolute(root, lambda reference: absolute(reference, base, site))
     return Markup(
         html=xml_safe(_CLEANER.clean(_inner(root))).strip(),
@@ -173,8 +174,6 @@ def _simplify(root: lxml.html.HtmlElement, key: str) -> set[str]:
     for element in list(root.iterdescendants(etree.Element)):
         if element.tag == "input" and element.get("type") == "checkbox":
             _replace(element, "☑" if "checked" in element.attrib else "☐")
-        elif element.tag == "iframe" and element.get("src"):
-            _frame_to_link(element)
         elif element.tag in ALLOWED:
             _own_footnote(element, key)
             if not element.get("class", "").startswith("language-"):
@@ -197,16 +196,6 @@ def _take_out(element: lxml.html.HtmlElement) -> None:
 def _replace(element: lxml.html.HtmlElement, text: str) -> None:
     element.tail = text + (element.tail or "")
     element.drop_tree()
-
-
-def _frame_to_link(frame: lxml.html.HtmlElement) -> None:
-    """Most readers drop a frame without a trace (feedparser, CommaFeed): a link to it stays in all."""
-    address = frame.get("src", "")
-    link = lxml.html.builder.A(frame.get("title") or address, href=address)
-    link.tail = frame.tail
-    parent = frame.getparent()
-    assert parent is not None  # noqa: S101 - a descendant of the root
-    parent.replace(frame, link)
 
 
 def _own_footnote(element: lxml.html.HtmlElement, key: str) -> None:
@@ -240,7 +229,7 @@ def _resolve_attribute(element: lxml.html.HtmlElement, name: str, resolve: Calla
 
 def _resolve_srcset(element: lxml.html.HtmlElement, resolve: Callable[[str], str]) -> None:
     try:
-        resolved = [(resolve(url), size) for url, size in _srcset(element.attrib["srcset"])]
+        resolved = [(resolve(url), size) for url, size in embeds.srcset_candidates(element.attrib["srcset"])]
     except AddressError:
         resolved = []
     candidates = [one for one in resolved if one[0].partition(":")[0] in _SCHEMES]
@@ -250,24 +239,10 @@ def _resolve_srcset(element: lxml.html.HtmlElement, resolve: Callable[[str], str
         element.set("srcset", ", ".join(" ".join(filter(None, candidate)) for candidate in candidates))
 
 
-def _srcset(text: str) -> Iterator[tuple[str, str]]:
-    """The candidates of a `srcset`: address, and width or density (HTML, parsing a srcset attribute)."""
-    rest = one_line(text).strip(" ,")
-    while rest:
-        url, _, rest = rest.partition(" ")
-        size = ""
-        if url.endswith(","):
-            url = url.rstrip(",")
-        else:
-            size, _, rest = rest.partition(",")
-        yield url, size.strip()
-        rest = rest.strip(" ,")
-
-
 def _images(root: lxml.html.HtmlElement) -> Iterator[str]:
     for image in root.iter("img"):
         yield image.get("src", "")
-        yield from (url for url, _ in _srcset(image.get("srcset", "")))
+        yield from (url for url, _ in embeds.srcset_candidates(image.get("srcset", "")))
 
 
 def _first_paragraph(root: lxml.html.HtmlElement) -> str:
