@@ -148,6 +148,12 @@ class Builder:
             next_due=selection.next_due(look.articles, at),
         )
 
+    def articles_without_id(self) -> list[Article]:
+        """Those whose file names no id, with the id that they have. Raises ContentError and OSError."""
+        look = self._look(Ledger(self.content), {}, self.clock())
+        own = {reading.path for reading in look.readings if reading.has_own_id}
+        return [article for article in look.articles if article.path not in own]
+
     def check(self) -> tuple[Problem, ...]:
         """Every problem of the content, without publishing anything. Raises ContentError and OSError."""
         return self._look(Ledger(self.content), {}, self.clock()).problems

@@ -188,6 +188,28 @@ def new(title: str, content: Path) -> None:
     click.echo(file)
 
 
+@cli.command(epilog="Example: feedwright ids --write --content newsroom")
+@content_option
+@option("--write", is_flag=True, help="Write each id into its file, which is otherwise left as it is.")
+def ids(content: Path, write: bool) -> None:
+    """Print each file that names no id, with the id that its article has.
+
+    With its id in it, a file can be renamed and edited in one go.
+    """
+    from feeds.build import Builder
+    from feeds.output import replace_file
+    from feeds.source.ids import with_id
+
+    logs.configure()
+    _require_content(content)
+    with _failures_told(), Builder(content, content) as builder:
+        for article in sorted(builder.articles_without_id(), key=lambda article: article.path):
+            if write:
+                file = content / article.path
+                replace_file(file, with_id(article.path, file.read_bytes(), article.id))
+            click.echo(f"{article.path}: {article.id}")
+
+
 def _output(content: Path, output: Path | None) -> Path:
     return (output or content.absolute().parent / "public").absolute()
 

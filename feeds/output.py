@@ -103,6 +103,14 @@ def _next_modified(target: Path) -> int:
     return max(now, int(target.stat().st_mtime) + 1) if target.exists() else now
 
 
+def replace_file(target: Path, data: bytes) -> None:
+    """Makes `data` the bytes of an author's file, which keeps its permissions."""
+    aside = target.with_name(_ASIDE + target.name)
+    aside.write_bytes(data)
+    shutil.copymode(target, aside)
+    aside.replace(target)
+
+
 def _replace(target: Path, data: bytes, modified: int) -> None:
     aside = target.with_name(_ASIDE + target.name)
     aside.write_bytes(data)

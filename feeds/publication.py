@@ -11,7 +11,11 @@ from datetime import datetime
 from typing import Literal
 
 FeedFormat = Literal["rss", "atom", "json"]
+Direction = Literal["ltr", "rtl"]
 FeedKind = Literal["publication", "section", "author", "tag", "language"]
+
+_RTL_LANGUAGES = {"ar", "arc", "ckb", "dv", "fa", "he", "ks", "ps", "sd", "syr", "ug", "ur", "yi"}
+_RTL_SCRIPTS = {"adlm", "arab", "hebr", "mand", "nkoo", "rohg", "samr", "syrc", "thaa"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +129,18 @@ class Article:
     withdrawn: str | None
 
     @property
+    def direction(self) -> Direction:
+        """Of the script in which the language is written."""
+        primary, *subtags = self.language.lower().split("-")
+        scripts = [subtag for subtag in subtags if len(subtag) == 4]
+        rtl = scripts[0] in _RTL_SCRIPTS if scripts else primary in _RTL_LANGUAGES
+        return "rtl" if rtl else "ltr"
+
+    @property
     def content(self) -> str:
-        """The full HTML that a feed carries."""
-        return self.preface + self.body + self.footer
+        """The full HTML that a feed carries; it says its direction itself, because readers do not."""
+        html = self.preface + self.body + self.footer
+        return f'<div dir="rtl" lang="{self.language}">{html}</div>' if self.direction == "rtl" else html
 
     @property
     def byline(self) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.newsroom import EXAMPLE, Newsroom, feedwright
 
-COMMANDS = ["serve", "build", "check", "status", "new"]
+COMMANDS = ["serve", "build", "check", "status", "new", "ids"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -221,3 +221,19 @@ def test_an_article_cannot_take_the_address_of_a_feed(newsroom: Newsroom) -> Non
     done = newsroom.run("build")
     assert "articles/culture.md:1:1: error[address-reserved] the address /sections/culture/" in done.stderr
     assert b"The Example: Culture" in (newsroom.public / "sections/culture/index.html").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("language", "direction"), [("ar", "rtl"), ("az-Arab", "rtl"), ("he-Latn", "ltr"), ("es", "ltr")]
+)
+def test_direction_follows_the_language_in_feeds_and_on_the_page(
+    newsroom: Newsroom, language: str, direction: str
+) -> None:
+    newsroom.article("a", language=language)
+    public = newsroom.build()
+    for name in FORMATS:
+        (entry,) = read(name, (public / f"feed.{name}").read_bytes())
+        assert entry.language == language
+        assert entry.content.startswith(f'<div dir="rtl" lang="{language}">') == (direction == "rtl")
+    page = (public / "articles/a/index.html").read_text("utf-8")
+    assert f'<html lang="{language}" dir="{direction}">' in page

@@ -51,6 +51,7 @@ class Reading:
     problems: tuple[Problem, ...]
     digest: str = ""
     media: tuple[SourceFile, ...] = ()
+    has_own_id: bool = False
 
 
 def read_article(
@@ -78,7 +79,8 @@ def read_article(
         article = reader.article()
     if any(problem.level == "error" for problem in problems):
         article = None
-    return Reading(path, article, tuple(sorted(problems)))
+    own = fields is not None and fields.id is not None
+    return Reading(path, article, tuple(sorted(problems)), has_own_id=own)
 
 
 def _metadata_warnings(path: str, metadata: Located) -> list[Problem]:
