@@ -12,7 +12,7 @@ if __name__ == "__main__":
     os.environ.setdefault("FEEDWRIGHT_CONTENT", str(HERE / "content"))
     sys.argv.insert(1, "serve")
     main()
-else:
+elif __name__ != "__mp_main__":  # a web worker, spawned by the line above, has its own
     from feeds.web import create_app
 
     app = create_app(Path(os.environ.get("FEEDWRIGHT_OUTPUT", HERE / "public")))

@@ -134,10 +134,24 @@ def _explain(error: OSError | UnicodeError) -> str:
 def _application(output: Path, supervisor: int, log_format: logs.Form) -> Flask:
     """The first code of ours in a web worker."""
     end_with_parent(supervisor)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=_await_sigterm, daemon=True).start()
     logs.configure(log_format)
     from feeds.web import create_app  # heavy, and the supervisor does without
 
     return create_app(output)
+
+
+def _await_sigterm() -> None:
+    """Hands SIGTERM to granian, or ends a worker that has not begun to serve.
+
+    Left to itself, it may go to a thread of granian's, which does not wake the one that waits for it.
+    """
+    signal.sigwait({signal.SIGTERM})
+    handler = signal.getsignal(signal.SIGTERM)
+    if not callable(handler):
+        os._exit(0)
+    handler(signal.SIGTERM, None)
 
 
 class _Supervisor(MPServer):
