@@ -11,11 +11,17 @@ from feeds.publication import FeedFormat
 
 FEED_FILES: dict[FeedFormat, str] = {"rss": "feed.rss", "atom": "feed.atom", "json": "feed.json"}
 
+_PAGE_FILES: dict[FeedFormat, str] = {"rss": ".rss", "atom": ".atom", "json": ".json"}
 _SLUG_BYTES = 80
 _IGNORED = re.compile(r"^[\x00-\x20]+|[\x00-\x20]+$|[\t\r\n]")  # by browsers, in any address
 _WEB = ("http", "https")
 _HOST = re.compile(r"([A-Za-z0-9_~-]+(\.[A-Za-z0-9_~-]+)*\.?|[0-9A-Fa-f:.]*)")
 _URL_SAFE = "%/:=&?~#+!$,;'@()*[]"
+
+
+def feed_path(folder: str, name: FeedFormat, page: int | None = None) -> str:
+    """The percent-encoded path of a feed below the publication's address, or of one of its archive pages."""
+    return folder + (FEED_FILES[name] if page is None else f"archive/{page}{_PAGE_FILES[name]}")
 
 
 class AddressError(ValueError):

@@ -16,7 +16,8 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from feeds import selection
-from feeds.addresses import FEED_FILES
+from feeds.addresses import feed_path
+from feeds.archive import new_seals, pages_of
 from feeds.config import load_publication
 from feeds.formats import atom, html, jsonfeed, opml, rss
 from feeds.history import removals, renames, routes, still_due
@@ -131,8 +132,8 @@ class Builder:
             look = self._look(ledger, known, at)
             due = [article for article in look.articles if still_due(article, at, known)]
             ledger.note(removals(known, look.articles, due, look.unreadable, ledger, at) if index else ())
+            feeds = self._feeds(look.publication, due, ledger, at)
             unsaved = _save(ledger) if index else []
-            feeds = selection.feeds_of(look.publication, due, ledger.tombstones.values())
             moved = routes(look.publication, look.articles, due, ledger, at)
             changed = self._publish(look.publication, feeds, due, moved)
             if index and not unsaved:  # else the same events are found again, until they can be written
@@ -147,6 +148,16 @@ class Builder:
             changed=changed,
             next_due=selection.next_due(look.articles, at),
         )
+
+    def _feeds(
+        self, publication: Publication, due: Sequence[Article], ledger: Ledger, at: datetime
+    ) -> list[Feed]:
+        """Every subscription document, after sealing what is ripe for the archive."""
+        tombstones = tuple(ledger.tombstones.values())
+        feeds = selection.feeds_of(publication, due, tombstones, ledger.seals)
+        seals = list(new_seals(feeds, publication.feeds, at))
+        ledger.note(seals)
+        return selection.feeds_of(publication, due, tombstones, ledger.seals) if seals else feeds
 
     def articles_without_id(self) -> list[Article]:
         """Those whose file names no id, with the id that they have. Raises ContentError and OSError."""
@@ -209,6 +220,8 @@ class Builder:
         output = Output(self.output, self.compress)
         output.publish("serving.json", _serving(publication), encoded=False)
         _publish_feeds(output, publication, feeds)
+        for feed in feeds:
+            _publish_feeds(output, publication, pages_of(feed, publication))
         output.publish("routes.json", _routes(moved), encoded=False)
         _publish_pages(output, publication, feeds, due)
         self._publish_site_files(output)
@@ -227,8 +240,9 @@ class Builder:
 def _publish_feeds(output: Output, publication: Publication, feeds: Iterable[Feed]) -> None:
     for feed in feeds:
         for name in publication.feeds.formats:
-            path = unquote(feed.folder) + FEED_FILES[name]
-            output.publish(path, RENDERERS[name](feed, publication), with_brotli=feed.kind in _WITH_BROTLI)
+            path = unquote(feed_path(feed.folder, name, feed.page))
+            with_brotli = feed.kind in _WITH_BROTLI and not feed.page
+            output.publish(path, RENDERERS[name](feed, publication), with_brotli=with_brotli)
 
 
 def _publish_pages(

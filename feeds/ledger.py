@@ -16,7 +16,7 @@ from typing import Any
 
 from feeds.dates import rfc3339
 from feeds.problems import ContentError, Position, Problem
-from feeds.publication import Tombstone
+from feeds.publication import Seal, Tombstone
 from feeds.source.folder import LEDGER
 
 FORMAT = 1
@@ -39,7 +39,8 @@ class Known:
 class Ledger:
     """The events of one publication, and what follows from them.
 
-    `ids` by path of a file, `addresses` by percent-encoded path of a page, `tombstones` by id.
+    `ids` by path of a file, `addresses` by percent-encoded path of a page, `tombstones` by id, `seals` by
+    folder of a feed.
     """
 
     def __init__(self, content: Path) -> None:
@@ -47,6 +48,7 @@ class Ledger:
         self.ids: dict[str, str] = {}
         self.addresses: dict[str, str] = {}
         self.tombstones: dict[str, Tombstone] = {}
+        self.seals: dict[str, tuple[Seal, ...]] = {}
         self._unsaved: list[Event] = []
         if self.file.exists():
             for number, event in self._lines():
@@ -98,6 +100,10 @@ class Ledger:
             case {"event": "removed", "id": str(id_), "at": str(at), "feeds": list(feeds)}:
                 when = datetime.fromisoformat(at)
                 self.tombstones[id_] = Tombstone(id_, when, tuple(feeds), str(event.get("reason", "")))
+            case {"event": "sealed", "feed": str(feed), "published": str(published), "id": str(id_)}:
+                pages = self.seals.get(feed, ())
+                seal = Seal(feed, len(pages) + 1, datetime.fromisoformat(published), id_)
+                self.seals[feed] = (*pages, seal)
             case {"event": "restored", "id": str(id_)}:
                 self.tombstones.pop(id_, None)
 
@@ -121,3 +127,9 @@ def removed(known: Known, at: datetime, reason: str) -> Event:
 def restored(id_: str, at: datetime) -> Event:
     """An article that was removed is published again."""
     return {"event": "restored", "at": rfc3339(at), "id": id_}
+
+
+def sealed(seal: Seal, at: datetime) -> Event:
+    """An archive page is complete: its newest article."""
+    event = {"event": "sealed", "at": rfc3339(at), "feed": seal.feed, "page": seal.number}
+    return event | {"published": rfc3339(seal.published), "id": seal.id}

@@ -6,7 +6,7 @@ the moment that they stand in one of these.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -160,11 +160,23 @@ class Tombstone:
 
 
 @dataclass(frozen=True, slots=True)
+class Seal:
+    """The end of archive page `number` of the feed in the folder `feed`: its newest article."""
+
+    feed: str
+    number: int
+    published: datetime
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Feed:
     """Articles at one address, newest first.
 
     `folder` is "" for the publication, else such as `sections/culture/`, percent-encoded; `name` is the
     section, author, tag or language it is of, "" for the publication. Tombstones show in Atom alone.
+    `members` are all articles, `articles` those in this document: the subscription document, or the archive
+    page with the number `page`. `seals` are the ends of its archive pages.
     """
 
     kind: FeedKind
@@ -175,3 +187,16 @@ class Feed:
     updated: datetime
     articles: tuple[Article, ...]
     tombstones: tuple[Tombstone, ...] = ()
+    members: tuple[Article, ...] = ()
+    seals: tuple[Seal, ...] = ()
+    page: int | None = None
+
+    @property
+    def previous_page(self) -> int | None:
+        """The number of the archive page before this document."""
+        return ((self.page or len(self.seals) + 1) - 1) or None
+
+    def as_page(self, number: int, articles: tuple[Article, ...]) -> Feed:
+        """The archive page `number` of this feed."""
+        updated = max((article.updated for article in articles), default=self.seals[number - 1].published)
+        return replace(self, page=number, articles=articles, tombstones=(), updated=updated)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import PurePosixPath
+from types import MappingProxyType
 
 from feeds.addresses import encoded, slug
+from feeds.archive import corrections, is_archived, is_within, unsealed_of
 from feeds.dates import EPOCH
 from feeds.problems import Position, Problem
-from feeds.publication import Article, Feed, FeedKind, Publication, Tombstone
+from feeds.publication import Article, Feed, FeedKind, FeedSettings, Publication, Seal, Tombstone
 
 FOLDERS: dict[FeedKind, str] = {
     "section": "sections",
@@ -76,7 +78,10 @@ def newest_first(articles: Iterable[Article]) -> list[Article]:
 
 
 def feeds_of(
-    publication: Publication, due: Iterable[Article], tombstones: Iterable[Tombstone] = ()
+    publication: Publication,
+    due: Iterable[Article],
+    tombstones: Iterable[Tombstone] = (),
+    seals: Mapping[str, tuple[Seal, ...]] = MappingProxyType({}),
 ) -> list[Feed]:
     """Every feed of the publication, in the order in which they are built.
 
@@ -94,12 +99,27 @@ def feeds_of(
         feeds += _named(publication, "tag", articles, lambda article: article.tags)
     if settings.languages and len({article.language for article in articles}) > 1:
         feeds += _named(publication, "language", articles, lambda article: [article.language])
-    return [_with_tombstones(feed, publication.feeds.limit, tombstones) for feed in feeds]
+    settings = publication.feeds
+    shown = (_subscription(replace(feed, seals=seals.get(feed.folder, ())), settings) for feed in feeds)
+    return [_with_tombstones(feed, settings.limit, tombstones) for feed in shown]
+
+
+def _subscription(feed: Feed, settings: FeedSettings) -> Feed:
+    """With an archive, what is in no page yet and what was corrected since; else the newest `limit`."""
+    if is_archived(feed.kind, settings):
+        shown = unsealed_of(feed.members, feed.seals)
+        shown = newest_first([*shown, *corrections(feed.members, shown, settings.limit)])
+    else:
+        feed = replace(feed, seals=())
+        shown = list(feed.members[: settings.limit])
+    updated = max((article.updated for article in shown), default=EPOCH)
+    return replace(feed, articles=tuple(shown), updated=updated)
 
 
 def _with_tombstones(feed: Feed, limit: int, tombstones: Iterable[Tombstone]) -> Feed:
     """Adds the newest `limit` removals since the oldest article shown: no clock is involved."""
-    since = feed.articles[-1].published if feed.articles else EPOCH
+    regular = [one for one in feed.articles if not (feed.seals and is_within(one, feed.seals[-1]))]
+    since = regular[-1].published if regular else EPOCH
     shown = sorted(
         (one for one in tombstones if feed.folder in one.feeds and one.when > since),
         key=lambda one: (one.when, one.id),
@@ -143,13 +163,13 @@ def _named(
 
 
 def _feed(publication: Publication, kind: FeedKind, key: str, name: str, articles: Sequence[Article]) -> Feed:
-    shown = tuple(articles[: publication.feeds.limit])
     return Feed(
         kind=kind,
         folder=_folder(kind, key),
         name=name,
         title=f"{publication.title}: {name}" if name else publication.title,
         description=f"{publication.description} ({name})" if name else publication.description,
-        updated=max((article.updated for article in shown), default=EPOCH),
-        articles=shown,
+        updated=EPOCH,
+        articles=(),
+        members=tuple(articles),
     )

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from lxml import etree
 
 from feeds.build import Builder
-from tests.newsroom import Newsroom, files_of
+from tests.newsroom import PUBLICATION, Newsroom, files_of
 from tests.readback import read
 from tests.validity import atom_violations
 
@@ -166,6 +166,8 @@ def test_a_file_that_becomes_invalid_is_not_taken_for_a_removal(newsroom: Newsro
 
 
 def test_a_tombstone_goes_when_the_feed_has_moved_on(newsroom: Newsroom) -> None:
+    file = newsroom.content / "publication.toml"
+    file.write_text(file.read_text("utf-8") + "\n[feeds]\narchive_size = 0\n", "utf-8")
     newsroom.article("gone")
     newsroom.build()
     (newsroom.content / "articles/gone.md").unlink()
@@ -224,17 +226,24 @@ def test_a_clock_set_back_takes_nothing_away(newsroom: Newsroom) -> None:
         assert tombstones(newsroom.public) == {}
 
 
+SMALL_ARCHIVE = """
+[feeds]
+limit = 1
+archive_size = 1
+"""
+
+
 class Editing(RuleBasedStateMachine):
     """Any sequence of work leaves `public/` equal to a build from nothing with the same ledger."""
 
-    names = st.sampled_from(["a", "b", "c"])
+    names = st.sampled_from(["a", "b", "c", "d"])
 
     def __init__(self) -> None:
         super().__init__()
         import tempfile
 
         self.folder = tempfile.TemporaryDirectory()
-        self.newsroom = Newsroom.at(Path(self.folder.name) / "content")
+        self.newsroom = Newsroom.at(Path(self.folder.name) / "content", PUBLICATION + SMALL_ARCHIVE)
         self.now = datetime(2026, 6, 1, tzinfo=UTC)
         self.builder = Builder(self.newsroom.content, self.newsroom.public, False, lambda: self.now)
 

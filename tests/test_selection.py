@@ -271,7 +271,7 @@ def test_an_article_with_two_authors_of_one_slug_is_in_their_feed_once() -> None
 
 
 def test_a_feed_holds_the_newest_up_to_the_limit_and_its_date_is_their_newest_update() -> None:
-    publication = replace(PUBLICATION, feeds=FeedSettings(limit=3))
+    publication = replace(PUBLICATION, feeds=FeedSettings(limit=3, archive_size=0))
     some = [article(f"{number}", NOON + number * SECOND) for number in range(5)]
     some[3] = replace(some[3], updated=NOON + timedelta(days=1))
     some[0] = replace(some[0], updated=NOON + timedelta(days=2))

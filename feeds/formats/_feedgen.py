@@ -27,6 +27,7 @@ DC = "http://purl.org/dc/elements/1.1/"
 MEDIA = "http://search.yahoo.com/mrss/"
 XML = "http://www.w3.org/XML/1998/namespace"
 
+HISTORY = "http://purl.org/syndication/history/1.0"
 TOMBSTONES = "http://purl.org/atompub/tombstones/1.0"
 NAMESPACES = {"dc": DC, "media": MEDIA}
 """The prefixes that every feed declares beside those of feedgen."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from feeds.addresses import FEED_FILES, below
+from feeds.addresses import below
 from feeds.dates import rfc3339
 from feeds.formats._categories import categories
-from feeds.formats._feedgen import TOMBSTONES, XML, Entry, Generator, element
+from feeds.formats._feedgen import HISTORY, TOMBSTONES, XML, Entry, Generator, element
+from feeds.formats._links import document_links
 from feeds.formats._media import add_image
 from feeds.publication import Article, Author, Feed, Publication
 
@@ -16,14 +17,16 @@ MEDIA_TYPE = "application/atom+xml"
 
 def render(feed: Feed, publication: Publication) -> bytes:
     """The Atom document of `feed`."""
-    generator = Generator(lambda parent: _add_tombstones(parent, feed), {"at": TOMBSTONES})
+    generator = Generator(lambda parent: _extend_feed(parent, feed), {"at": TOMBSTONES, "fh": HISTORY})
     page = below(publication.url, feed.folder)
-    generator.id(f"tag:{publication.id}:{feed.folder or 'feed'}".rstrip("/"))
+    archive = f"/archive/{feed.page}" if feed.page else ""
+    generator.id(f"tag:{publication.id}:{(feed.folder or 'feed').rstrip('/')}{archive}")
     generator.title(feed.title)
     generator.subtitle(feed.description)
     generator.updated(feed.updated)
     generator.language(publication.language)
-    generator.link(href=below(page, FEED_FILES["atom"]), rel="self", type=MEDIA_TYPE)
+    for relation, address in document_links(feed, "atom", publication):
+        generator.link(href=address, rel=relation, type=MEDIA_TYPE)
     generator.link(href=page, rel="alternate", type="text/html")
     for hub in publication.hubs:
         generator.link(href=hub, rel="hub")
@@ -41,8 +44,10 @@ def render(feed: Feed, publication: Publication) -> bytes:
     return document
 
 
-def _add_tombstones(parent: Any, feed: Feed) -> None:
+def _extend_feed(parent: Any, feed: Feed) -> None:
     """What was removed, for the readers that know RFC 6721; the others leave it alone."""
+    if feed.page:
+        element(parent, f"{{{HISTORY}}}archive")
     for tombstone in feed.tombstones:
         attributes = {"ref": tombstone.id, "when": rfc3339(tombstone.when)}
         deleted = element(parent, f"{{{TOMBSTONES}}}deleted-entry", **attributes)

@@ -6,9 +6,10 @@ import json
 from typing import Any
 
 from feeds import __version__
-from feeds.addresses import FEED_FILES, below
+from feeds.addresses import below
 from feeds.dates import rfc3339
 from feeds.formats._categories import categories
+from feeds.formats._links import document_links
 from feeds.publication import Article, Author, Enclosure, Feed, Image, Publication
 
 MEDIA_TYPE = "application/feed+json"
@@ -17,11 +18,13 @@ MEDIA_TYPE = "application/feed+json"
 def render(feed: Feed, publication: Publication) -> bytes:
     """The JSON Feed document of `feed`."""
     page = below(publication.url, feed.folder)
+    links = dict(document_links(feed, "json", publication))
     document = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": feed.title,
         "home_page_url": page,
-        "feed_url": below(page, FEED_FILES["json"]),
+        "feed_url": links["self"],
+        "next_url": links.get("prev-archive"),
         "description": feed.description,
         "icon": publication.icon,
         "favicon": publication.icon,

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from feeds.addresses import FEED_FILES, below
+from feeds.addresses import below
 from feeds.dates import rfc3339
 from feeds.formats._categories import categories
-from feeds.formats._feedgen import ATOM, DC, Entry, Generator, element
+from feeds.formats._feedgen import ATOM, DC, HISTORY, Entry, Generator, element
+from feeds.formats._links import document_links
 from feeds.formats._media import add_image
 from feeds.publication import Article, Feed, Publication
 
@@ -19,11 +20,12 @@ _TITLE = re.compile(rb"<title>[^<]*</title>")
 
 def render(feed: Feed, publication: Publication) -> bytes:
     """The RSS document of `feed`."""
-    generator = Generator(lambda channel: _extend_channel(channel, publication), {})
+    generator = Generator(lambda channel: _extend_channel(channel, feed, publication), {"fh": HISTORY})
     page = below(publication.url, feed.folder)
     generator.title(feed.title)
     generator.description(feed.description)
-    generator.link(href=below(page, FEED_FILES["rss"]), rel="self", type=MEDIA_TYPE)
+    for relation, address in document_links(feed, "rss", publication):
+        generator.link(href=address, rel=relation, type=MEDIA_TYPE)
     generator.link(href=page, rel="alternate", type="text/html")
     generator.language(publication.language)
     generator.pubDate(feed.updated)
@@ -43,7 +45,12 @@ def _spell_title(title: re.Match[bytes]) -> bytes:
     return title[0].replace(b"&amp;", b"&#x26;").replace(b"&lt;", b"&#x3C;")
 
 
-def _extend_channel(channel: Any, publication: Publication) -> None:
+def _extend_channel(channel: Any, feed: Feed, publication: Publication) -> None:
+    for relation, address in document_links(feed, "rss", publication):
+        if relation != "self":  # feedgen writes that one
+            element(channel, f"{{{ATOM}}}link", href=address, rel=relation, type=MEDIA_TYPE)
+    if feed.page:
+        element(channel, f"{{{HISTORY}}}archive")
     for author in publication.authors:
         element(channel, f"{{{DC}}}creator", author.name)
     for hub in publication.hubs:
