@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
@@ -162,3 +163,25 @@ def test_no_input_can_forge_a_line(newsroom: Newsroom) -> None:
     lines = newsroom.run("check").stdout.splitlines()
     assert len(lines) == 1
     assert "\x1b" not in lines[0]
+
+
+NO_NETWORK = """
+import socket, sys
+
+def refuse(event, arguments):
+    if event == "socket.__new__" and arguments[1] in (socket.AF_INET, socket.AF_INET6):
+        open({log!r}, "a").write("a socket")
+        raise PermissionError("a build needs no network")
+
+sys.addaudithook(refuse)
+open({log!r} + ".hooks", "a").write("x")
+"""
+
+
+def test_a_build_opens_no_socket_to_any_network(tmp_path: Path) -> None:
+    log = tmp_path / "sockets"
+    (tmp_path / "sitecustomize.py").write_text(NO_NETWORK.format(log=str(log)), "utf-8")
+    EXAMPLE.build(tmp_path / "public", PYTHONPATH=str(tmp_path))
+    assert not log.exists()
+    hooked = (tmp_path / "sockets.hooks").read_text("utf-8")
+    assert len(hooked) == 2, "the builder and its reading child"

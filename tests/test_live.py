@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ import pytest
 
 from tests.live import Answer, Server, family, linux, served, stat_of, wait_until
 from tests.newsroom import Newsroom
+from tests.readback import read
 
 FEEDS = ("/feed.rss", "/feed.atom", "/feed.json")
 
@@ -120,6 +122,23 @@ def test_a_poller_gets_304_before_and_after_a_restart(tmp_path: Path) -> None:
         for path, answer in polled.items():
             wait_until(partial(is_new, server, path, if_none_match=answer.headers["etag"]))
             wait_until(partial(is_new, server, path, if_modified_since=answer.headers["last-modified"]))
+
+
+def test_five_hundred_articles_of_one_second_are_out_with_one_build(tmp_path: Path) -> None:
+    newsroom = Newsroom.at(tmp_path / "content")
+    with served(newsroom) as server:
+        due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=12)
+        for number in range(500):
+            newsroom.article(f"n-{number}", published=due.isoformat())
+        wait_until(lambda: server.get("/health").body == b'{"articles":0,"feeds":1,"problems":0}\n')
+        assert datetime.now(UTC) < due
+        wait_until(lambda: b'"articles":500' in server.get("/health").body)
+        assert len([line for line in server.lines() if "500 articles" in line]) == 1
+        partial_builds = [line for line in server.lines() if re.search(r" (?!500 )[1-9]\d* articles", line)]
+        assert partial_builds == []
+    documents = [newsroom.public / "feed.json", *(newsroom.public / "archive").glob("*.json")]
+    found = [entry.title for document in documents for entry in read("json", document.read_bytes())]
+    assert sorted(found) == sorted(f"N-{number}" for number in range(500))
 
 
 def is_new(server: Server, path: str, **validators: str) -> bool:
