@@ -454,6 +454,12 @@ def known_names(model: type[BaseModel]) -> set[str]:
     return {name for field_name, info in model.model_fields.items() for name in _names(field_name, info)}
 
 
+def spellings(model: type[BaseModel]) -> Iterator[list[str]]:
+    """The names of each field that has several, the one that counts first."""
+    names = (_names(field_name, info) for field_name, info in model.model_fields.items())
+    return (several for several in names if len(several) > 1)
+
+
 def _names(field_name: str, info: FieldInfo) -> list[str]:
     alias = info.validation_alias
     return [str(name) for name in alias.choices] if isinstance(alias, AliasChoices) else [field_name]

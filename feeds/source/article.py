@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from feeds import dates, markup
 from feeds.addresses import AddressError, absolute, below, encoded, is_slug, slug, web_url
-from feeds.located import Located, Place, check, hint, known_names, nearest
+from feeds.located import Located, Place, check, hint, known_names, nearest, spellings
 from feeds.problems import ContentError, Level, Position, Problem
 from feeds.publication import Article, Author, Enclosure, Image, Publication
 from feeds.source.fields import ArticleFields, AuthorFields, EnclosureFields, Fields, ImageFields
@@ -83,18 +83,28 @@ def read_article(
     return Reading(path, article, tuple(sorted(problems)), has_own_id=own)
 
 
-def _metadata_warnings(path: str, metadata: Located) -> list[Problem]:
-    warnings = [Problem(path, at, "warning", *what) for at, *what in metadata.warnings]
+def _metadata_warnings(path: str, metadata: Located) -> Iterator[Problem]:
+    for position, *what in metadata.warnings:
+        yield Problem(path, position, "warning", *what)
     for place, keys, model in _tables(metadata.values):
-        known = known_names(model)
-        for key in keys:
-            if key not in known:
-                found = f"`{key}` is not known and was ignored"
-                better = nearest(key, known) or "delete it"
-                warnings.append(
-                    metadata.problem(path, (*place, key), "warning", "key-unknown", found, better)
-                )
-    return warnings
+        for key, code, found, hint_ in (*_unknown(keys, model), *_repeated(keys, model)):
+            yield metadata.problem(path, (*place, key), "warning", code, found, hint_)
+
+
+def _unknown(keys: dict[str, Any], model: type[Fields]) -> Iterator[tuple[str, str, str, str]]:
+    known = known_names(model)
+    for key in keys:
+        if key not in known:
+            better = nearest(key, known) or "delete it"
+            yield key, "key-unknown", f"`{key}` is not known and was ignored", better
+
+
+def _repeated(keys: dict[str, Any], model: type[Fields]) -> Iterator[tuple[str, str, str, str]]:
+    for names in spellings(model):
+        counts, *ignored = [name for name in names if name in keys] or [""]
+        for key in ignored:
+            found = f"`{key}` means the same as `{counts}` and was ignored"
+            yield key, "key-repeated", found, "keep one of them"
 
 
 def _tables(values: dict[str, Any]) -> Iterator[tuple[Place, dict[str, Any], type[Fields]]]:
