@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -11,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+import brotli  # type: ignore[import-untyped]
 import pytest
 
 from tests.live import Answer, Server, family, linux, served, stat_of, wait_until
@@ -44,13 +46,30 @@ def test_a_save_is_in_every_feed_without_a_restart(newsroom: Newsroom, server: S
     assert not any(b"First headline" in server.get(path).body for path in FEEDS)
 
 
-def test_a_deleted_article_is_gone(newsroom: Newsroom, server: Server) -> None:
-    file = newsroom.article("deleted", title="Unwanted", published="2020-01-01 00:00")
-    wait_until(lambda: server.get("/articles/deleted/").status == 200)
+DECODERS = {"identity": bytes, "gzip": gzip.decompress, "br": brotli.decompress}
+
+
+@pytest.mark.parametrize("way", ["delete", "withdraw"])
+def test_a_removed_article_is_gone_in_every_coding(newsroom: Newsroom, server: Server, way: str) -> None:
+    removed = {"title": "Unwanted", "published": "2020-01-01 00:00", "section": "News"}
+    file = newsroom.article(way, **removed)
+    wait_until(lambda: server.get(f"/articles/{way}/").status == 200)
     assert "Unwanted" in server.titles()
-    file.unlink()
-    wait_until(lambda: "Unwanted" not in server.titles())
-    wait_until(lambda: server.get("/articles/deleted/").status == 410)
+    if way == "delete":
+        file.unlink()
+    else:
+        newsroom.article(way, **removed, withdrawn="A mix-up")
+    wait_until(lambda: server.get(f"/articles/{way}/").status == 410)
+    wait_until(lambda: not any("Unwanted" in words for words in everything(server)))
+    file.unlink(missing_ok=True)
+
+
+def everything(server: Server) -> Iterator[str]:
+    """What the server sends of the feeds and pages that an article of the section News is in."""
+    for path in (*FEEDS, *(f"/sections/news{feed}" for feed in FEEDS), "/", "/sections/news/", "/feeds.opml"):
+        for coding in DECODERS:
+            answer = server.get(path, accept_encoding=coding)
+            yield DECODERS[answer.headers.get("content-encoding", "identity")](answer.body).decode()
 
 
 def test_a_bad_file_is_one_line_in_the_log_and_the_feeds_stay_up(newsroom: Newsroom, server: Server) -> None:
