@@ -161,8 +161,8 @@ def agrees(fact: str, wanted: Any, found: Any) -> bool:
     return words(MARKS.sub(" ", unescape(wanted))) <= words(unescape(found))
 
 
-MARKS = re.compile(r"<[^>]*>|\]\([^)]*\)|\[\^\w+\]:?|^\d+\.", re.MULTILINE)
-"""What is not text in the bodies of the example: elements, addresses, footnote marks, list numbers."""
+MARKS = re.compile(r"<[^>]*>|\]\([^)]*\)|\[(?:\^\w+|x)\]|^\d+\.", re.MULTILINE)
+"""What is not text in the bodies of the example: elements, addresses, footnotes, tasks, numbers."""
 
 
 def words(text: str) -> Counter[str]:
