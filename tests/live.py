@@ -59,10 +59,10 @@ class Server:
 
 
 @contextmanager
-def served(newsroom: Newsroom, *options: str, ends_with: int = 0) -> Iterator[Server]:
+def served(newsroom: Newsroom, *options: str, port: int = 0, ends_with: int = 0) -> Iterator[Server]:
     """Serves the newsroom until the block ends; then the server must end with that exit status."""
     log = newsroom.content.parent / "log"
-    port = free_port()
+    port = port or free_port()
     command = [
         sys.executable,
         "-m",
