@@ -48,12 +48,6 @@ class ReadingChild:
         self._process: subprocess.Popen[bytes] | None = None
         self._connection: Connection[object, object] | None = None
 
-    def __enter__(self) -> ReadingChild:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def read(self, path: str, kept_id: str | None = None) -> Reading | None:
         """The article in the file `path` or its problems; None where the file is gone.
 

@@ -99,7 +99,6 @@ def feeds_of(
         feeds += _named(publication, "tag", articles, lambda article: article.tags)
     if settings.languages and len({article.language for article in articles}) > 1:
         feeds += _named(publication, "language", articles, lambda article: [article.language])
-    settings = publication.feeds
     shown = (_subscription(replace(feed, seals=seals.get(feed.folder, ())), settings) for feed in feeds)
     return [_with_tombstones(feed, settings.limit, tombstones) for feed in shown]
 
