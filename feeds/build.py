@@ -85,7 +85,7 @@ class Look:
 
 
 class Builder:
-    """Builds the folder `output` from the folder `content`, again and again.
+    """Builds the folder `output` from the folder `content`, again and again. `ledger` is a file.
 
     It keeps what it read of each file until the file changes, and the last configuration that was right.
     """
@@ -96,11 +96,13 @@ class Builder:
         output: Path,
         compress: bool = True,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        ledger: Path | None = None,
     ) -> None:
         self.clock = clock
         self.content = content
         self.output = output
         self.compress = compress
+        self.ledger = ledger or content / LEDGER
         self._publication: Publication | None = None
         self._child: ReadingChild | None = None
         self._readings: dict[SourceFile, Reading] = {}
@@ -128,7 +130,7 @@ class Builder:
         index = None if now else Index(index_folder(self.output))
         try:
             known = index.known() if index else {}
-            ledger = Ledger(self.content)
+            ledger = Ledger(self.ledger)
             look = self._look(ledger, known, at)
             due = [article for article in look.articles if still_due(article, at, known)]
             ledger.note(removals(known, look.articles, due, look.unreadable, ledger, at) if index else ())
@@ -161,13 +163,13 @@ class Builder:
 
     def articles_without_id(self) -> list[Article]:
         """Those whose file names no id, with the id that they have. Raises ContentError and OSError."""
-        look = self._look(Ledger(self.content), {}, self.clock())
+        look = self._look(Ledger(self.ledger), {}, self.clock())
         own = {reading.path for reading in look.readings if reading.has_own_id}
         return [article for article in look.articles if article.path not in own]
 
     def check(self) -> tuple[Problem, ...]:
         """Every problem of the content, without publishing anything. Raises ContentError and OSError."""
-        return self._look(Ledger(self.content), {}, self.clock()).problems
+        return self._look(Ledger(self.ledger), {}, self.clock()).problems
 
     def _look(self, ledger: Ledger, known: Mapping[str, Known], at: datetime) -> Look:
         publication, problems = self._configured()

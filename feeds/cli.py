@@ -42,6 +42,12 @@ output_option = option(
     show_default="public/ beside the content folder",
     help="Folder that is published.",
 )
+ledger_option = option(
+    "--ledger",
+    type=click.Path(path_type=Path, dir_okay=False),
+    show_default="ledger.jsonl in the content folder",
+    help="File that remembers ids, removals and archive pages.",
+)
 log_option = option(
     "--log-format", type=click.Choice(["text", "json"]), default="text", help="Form of the lines on stderr."
 )
@@ -68,9 +74,16 @@ def cli() -> None:
     show_default="one for each core",
     help="Processes that answer requests.",
 )
+@ledger_option
 @log_option
 def serve(
-    content: Path, output: Path | None, host: str, port: int, workers: int | None, log_format: logs.Form
+    content: Path,
+    output: Path | None,
+    host: str,
+    port: int,
+    workers: int | None,
+    ledger: Path | None,
+    log_format: logs.Form,
 ) -> None:
     """Build, watch and serve: a save is in the feeds within a second."""
     from feeds.serve import default_workers
@@ -84,6 +97,7 @@ def serve(
         write_status(output, Status(ready=False, builder=os.getpid()))
     builder = [sys.executable, "-m", "feeds", "build", "--watch", "--log-format", log_format]
     builder += ["--content", str(content), "--output", str(output)]
+    builder += ["--ledger", str(ledger)] if ledger else []
     sys.exit(run(output, host, port, workers or default_workers(), builder, log_format))
 
 
@@ -94,6 +108,7 @@ def serve(
 @option("--now", metavar="TIME", help="Build what is due at this moment, for tests and previews.")
 @option("--keep-going", is_flag=True, help="Exit 0 although some files have errors.")
 @option("--no-compress", is_flag=True, help="Write no .gz and .br files.")
+@ledger_option
 @log_option
 def build(
     content: Path,
@@ -102,6 +117,7 @@ def build(
     now: str | None,
     keep_going: bool,
     no_compress: bool,
+    ledger: Path | None,
     log_format: logs.Form,
 ) -> None:
     """Write every feed and page into the output folder.
@@ -114,7 +130,8 @@ def build(
     logs.configure(log_format)
     output = _output(content, output)
     _require_content(content)
-    with _one_builder(output), Builder(content, output, not no_compress) as builder, _failures_told():
+    builder = Builder(content, output, not no_compress, ledger=ledger)
+    with _one_builder(output), builder, _failures_told():
         if watch:
             keep_building(builder, output)
             return
@@ -126,14 +143,15 @@ def build(
 @cli.command(epilog="Example: feedwright check --content newsroom")
 @content_option
 @option("--json", "as_json", is_flag=True, help="Print the problems as a JSON list.")
-def check(content: Path, as_json: bool) -> None:
+@ledger_option
+def check(content: Path, as_json: bool, ledger: Path | None) -> None:
     """Print every problem as path:line:column: level[code] message; what to write."""
     from feeds.build import Builder
     from feeds.problems import ContentError
 
     logs.configure()
     _require_content(content)
-    with Builder(content, content) as builder:
+    with Builder(content, content, ledger=ledger) as builder:
         try:
             problems = builder.check()
         except ContentError as error:
@@ -191,7 +209,8 @@ def new(title: str, content: Path) -> None:
 @cli.command(epilog="Example: feedwright ids --write --content newsroom")
 @content_option
 @option("--write", is_flag=True, help="Write each id into its file, which is otherwise left as it is.")
-def ids(content: Path, write: bool) -> None:
+@ledger_option
+def ids(content: Path, write: bool, ledger: Path | None) -> None:
     """Print each file that names no id, with the id that its article has.
 
     With its id in it, a file can be renamed and edited in one go.
@@ -202,7 +221,7 @@ def ids(content: Path, write: bool) -> None:
 
     logs.configure()
     _require_content(content)
-    with _failures_told(), Builder(content, content) as builder:
+    with _failures_told(), Builder(content, content, ledger=ledger) as builder:
         for article in sorted(builder.articles_without_id(), key=lambda article: article.path):
             if write:
                 file = content / article.path

@@ -17,7 +17,6 @@ from typing import Any
 from feeds.dates import rfc3339
 from feeds.problems import ContentError, Position, Problem
 from feeds.publication import Seal, Tombstone
-from feeds.source.folder import LEDGER
 
 FORMAT = 1
 
@@ -43,8 +42,8 @@ class Ledger:
     folder of a feed.
     """
 
-    def __init__(self, content: Path) -> None:
-        self.file = content / LEDGER
+    def __init__(self, file: Path) -> None:
+        self.file = file
         self.ids: dict[str, str] = {}
         self.addresses: dict[str, str] = {}
         self.tombstones: dict[str, Tombstone] = {}
@@ -92,7 +91,9 @@ class Ledger:
             case {"event": "ledger", "format": int(found)} if found > FORMAT:
                 message = f"the ledger has format {found}, and this program knows {FORMAT}"
                 hint = "install the newer version that wrote it"
-                raise ContentError(Problem(LEDGER, Position(number), "error", "ledger-newer", message, hint))
+                raise ContentError(
+                    Problem(str(self.file), Position(number), "error", "ledger-newer", message, hint)
+                )
             case {"event": "renamed", "path": str(path), "id": str(id_)}:
                 self.ids[path] = id_
             case {"event": "left", "address": str(address), "id": str(id_)}:

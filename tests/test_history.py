@@ -201,6 +201,17 @@ def test_a_ledger_from_a_newer_program_is_exit_2(newsroom: Newsroom) -> None:
     assert "ledger.jsonl:1:1: error[ledger-newer]" in done.stderr
 
 
+def test_a_ledger_may_be_elsewhere(newsroom: Newsroom, tmp_path: Path) -> None:
+    newsroom.article("a")
+    elsewhere = tmp_path / "kept.jsonl"
+    newsroom.build(None, "--ledger", str(elsewhere))
+    (newsroom.content / "articles/a.md").unlink()
+    public = newsroom.build(None, "--ledger", str(elsewhere))
+    assert b"at:deleted-entry" in (public / "feed.atom").read_bytes()
+    assert '"removed"' in elsewhere.read_text("utf-8")
+    assert not (newsroom.content / "ledger.jsonl").exists()
+
+
 @pytest.mark.parametrize("damage", [b"", b"text", b"\0" * 4096])
 def test_a_damaged_or_missing_index_is_made_anew(newsroom: Newsroom, damage: bytes) -> None:
     newsroom.article("a")

@@ -16,7 +16,7 @@ import brotli  # type: ignore[import-untyped]
 import pytest
 
 from tests.live import Answer, Server, family, linux, served, stat_of, wait_until
-from tests.newsroom import Newsroom
+from tests.newsroom import PUBLICATION, Newsroom, files_of
 from tests.readback import read
 
 FEEDS = ("/feed.rss", "/feed.atom", "/feed.json")
@@ -111,6 +111,33 @@ def test_an_article_appears_at_its_moment_and_not_before(newsroom: Newsroom, ser
     wait_until(lambda: "Embargoed" in server.titles())
     (newsroom.content / "articles/timed.md").unlink()
     wait_until(lambda: "Embargoed" not in server.titles())
+
+
+def test_nothing_counts_or_archives_an_article_before_its_moment(tmp_path: Path) -> None:
+    newsroom = Newsroom.at(tmp_path / "content", PUBLICATION + "[feeds]\nlimit = 1\narchive_size = 2\n")
+    for name in ("first", "second"):
+        newsroom.article(name, section="News", tags="[old]")
+    with served(newsroom) as server:
+        asked = {f"/{path.removesuffix('index.html')}" for path in files_of(newsroom.public)}
+        answers = {path: server.get(path) for path in asked}
+        before = {path: tag_and_body(answer) for path, answer in answers.items() if answer.status == 200}
+        assert {"/", "/feeds.opml", "/feed.atom", "/tags/old/feed.rss", "/articles/first/"} <= before.keys()
+        due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=3)
+        newsroom.article("timed", published=due.isoformat(), section="News", tags="[old, new]")
+        while datetime.now(UTC) < due - timedelta(milliseconds=200):
+            assert {path: tag_and_body(server.get(path)) for path in before} == before
+            assert server.get("/archive/1.atom").status == server.get("/tags/new/feed.rss").status == 404
+        for path in ("/archive/1.atom", "/sections/news/archive/1.json", "/tags/new/feed.rss"):
+            wait_until(partial(is_there, server, path))
+        assert server.titles() == ["Timed"]
+
+
+def tag_and_body(answer: Answer) -> tuple[str, bytes]:
+    return answer.headers["etag"], answer.body
+
+
+def is_there(server: Server, path: str) -> bool:
+    return server.get(path).status == 200
 
 
 def test_a_poller_gets_304_before_and_after_a_restart(tmp_path: Path) -> None:
