@@ -24,12 +24,13 @@ from feeds import __version__, dates
 
 ATOM = "http://www.w3.org/2005/Atom"
 DC = "http://purl.org/dc/elements/1.1/"
+ITUNES = "http://www.itunes.com/dtds/podcast-1.0.dtd"
 MEDIA = "http://search.yahoo.com/mrss/"
 XML = "http://www.w3.org/XML/1998/namespace"
 
 HISTORY = "http://purl.org/syndication/history/1.0"
 TOMBSTONES = "http://purl.org/atompub/tombstones/1.0"
-NAMESPACES = {"dc": DC, "media": MEDIA}
+NAMESPACES = {"dc": DC, "itunes": ITUNES, "media": MEDIA}
 """The prefixes that every feed declares beside those of feedgen."""
 
 Extend = Callable[[Any], None]

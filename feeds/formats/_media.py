@@ -1,14 +1,22 @@
-"""Media RSS (rssboard.org/media-rss), the same in RSS and Atom."""
+"""Media RSS (rssboard.org/media-rss) and the length of a recording, the same in RSS and Atom."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from feeds.formats._feedgen import MEDIA, element
-from feeds.publication import Image
+from feeds.formats._feedgen import ITUNES, MEDIA, element
+from feeds.publication import Article, Image
 
 
-def add_image(parent: Any, image: Image) -> None:
+def add_media(parent: Any, article: Article) -> None:
+    """What feedgen has no words for: the picture, and how many seconds the enclosure lasts."""
+    if article.image:
+        _add_image(parent, article.image)
+    if article.enclosure and article.enclosure.duration:
+        element(parent, f"{{{ITUNES}}}duration", str(article.enclosure.duration))
+
+
+def _add_image(parent: Any, image: Image) -> None:
     """One `media:content`, not in a group: some readers ignore groups (CommaFeed issue 800)."""
     size: dict[str, Any] = {"width": image.width, "height": image.height}
     content = element(parent, f"{{{MEDIA}}}content", url=image.url, type=image.type, medium="image", **size)

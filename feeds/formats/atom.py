@@ -9,7 +9,7 @@ from feeds.dates import rfc3339
 from feeds.formats._categories import categories
 from feeds.formats._feedgen import HISTORY, TOMBSTONES, XML, Entry, Generator, element
 from feeds.formats._links import document_links
-from feeds.formats._media import add_image
+from feeds.formats._media import add_media
 from feeds.publication import Article, Author, Feed, Publication
 
 MEDIA_TYPE = "application/atom+xml"
@@ -77,8 +77,7 @@ def _entry(article: Article, publication: Publication) -> Entry:
 def _extend_entry(entry: Any, article: Article) -> None:
     entry.set(f"{{{XML}}}lang", article.language)
     entry.find("content").set(f"{{{XML}}}base", article.url)
-    if article.image:
-        add_image(entry, article.image)
+    add_media(entry, article)
 
 
 def _person(author: Author) -> dict[str, str]:

@@ -10,7 +10,7 @@ from feeds.dates import rfc3339
 from feeds.formats._categories import categories
 from feeds.formats._feedgen import ATOM, DC, HISTORY, Entry, Generator, element
 from feeds.formats._links import document_links
-from feeds.formats._media import add_image
+from feeds.formats._media import add_media
 from feeds.publication import Article, Feed, Publication
 
 MEDIA_TYPE = "application/rss+xml"
@@ -78,5 +78,4 @@ def _extend_item(item: Any, article: Article) -> None:
     element(item, f"{{{DC}}}language", article.language)
     if article.rights:
         element(item, f"{{{DC}}}rights", article.rights)
-    if article.image:
-        add_image(item, article.image)
+    add_media(item, article)

@@ -29,7 +29,6 @@ MAX_TITLE = 1000
 RESERVED = {"sections", "authors", "tags", "languages", "archive", MEDIA, "index.html"}
 """What the path of an article's page may not begin with."""
 
-_OVERRIDES = re.compile("[\u202d\u202e]")
 _NO_SECTION = "articles"
 _MODELS: dict[str, type[Fields]] = {
     "image": ImageFields,
@@ -217,9 +216,6 @@ class _ArticleReader:
         if len(title) > MAX_TITLE:
             found = f"the title has {len(title):,} characters"
             self.report(("title",), "warning", "title-long", found, "write a headline of one line")
-        if override := _OVERRIDES.search(title):
-            found = f"the title holds U+{ord(override[0]):04X}, which turns the text after it around"
-            self.report(("title",), "warning", "title-override", found, "delete the character")
         return title
 
     def updated(self) -> datetime:

@@ -6,11 +6,13 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import PurePosixPath
 
 from feeds.located import Located, SyntaxFaultError, read_json, read_toml, read_yaml
 from feeds.markup import unsafe_characters, xml_safe
 from feeds.problems import ContentError, Position, Problem, printable
+from feeds.source.bidi import direction_faults
 
 MAX_FILE = 2 * 1024 * 1024
 """Bytes of one file."""
@@ -123,14 +125,19 @@ def _bounded(block: str) -> str:
 def _character_problems(path: str, text: str) -> Iterator[Problem]:
     matches = unsafe_characters(text)
     for number, match in enumerate(matches, 1):
-        line = text.count("\n", 0, match.start()) + 1
-        position = Position(line, match.start() - text.rfind("\n", 0, match.start()))
+        position = _position(text, match.start())
         if number > _MOST_CHARACTER_PROBLEMS:
             found = f"{sum(1 for _ in matches) + 1:,} more such characters became U+FFFD"
             yield Problem(path, position, "warning", "character-replaced", found, "delete them")
-            return
+            break
         found = f"the character U+{ord(match[0]):04X} may stand in no feed and became U+FFFD"
         yield Problem(path, position, "warning", "character-replaced", found, "delete it")
+    for offset, found, hint in islice(direction_faults(text), _MOST_CHARACTER_PROBLEMS):
+        yield Problem(path, _position(text, offset), "warning", "text-direction", found, hint)
+
+
+def _position(text: str, offset: int) -> Position:
+    return Position(text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset))
 
 
 def _beginning(path: str) -> str:

@@ -1,0 +1,47 @@
+"""Characters that turn the direction of text around (Unicode Standard Annex 9), unseen by the author.
+
+Readers put titles, bylines and texts of several publications on one page: what one leaves open goes on there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_OVERRIDE = re.compile(r"[\u202d\u202e]|\\u202[dDeE]|&#(?:[xX]202[dDeE]|823[78]);")
+_PARAGRAPH = re.compile(r"(?:.+\n?)+")
+_CLOSED_BY = {
+    "\u202a": "\u202c",
+    "\u202b": "\u202c",
+    "\u2066": "\u2069",
+    "\u2067": "\u2069",
+    "\u2068": "\u2069",
+}
+_CONTROL = re.compile("[\u202a-\u202c\u2066-\u2069]")
+
+
+def direction_faults(text: str) -> Iterator[tuple[int, str, str]]:
+    """Where in `text` the direction is overridden, or turned and not turned back: offset, what, what to do.
+
+    Marks (U+200E, U+200F) and pairs that are closed in their paragraph are how such text is written rightly.
+    """
+    for match in _OVERRIDE.finditer(text):
+        name = match[0] if match[0].isascii() else f"U+{ord(match[0]):04X}"
+        yield match.start(), f"{name} turns the text after it around", "delete the character"
+    if not _CONTROL.search(text):
+        return
+    for paragraph in _PARAGRAPH.finditer(text):
+        for offset, character in _left_open(paragraph[0]):
+            found = f"U+{ord(character):04X} changes the direction and is not closed in its paragraph"
+            hint = f"delete it, or close it with U+{ord(_CLOSED_BY[character]):04X}"
+            yield paragraph.start() + offset, found, hint
+
+
+def _left_open(paragraph: str) -> list[tuple[int, str]]:
+    stack: list[tuple[int, str]] = []
+    for match in _CONTROL.finditer(paragraph):
+        if match[0] in _CLOSED_BY:
+            stack.append((match.start(), match[0]))
+        elif stack and _CLOSED_BY[stack[-1][1]] == match[0]:
+            stack.pop()
+    return stack
