@@ -48,6 +48,9 @@ def test_a_recording_tells_its_length_and_type_in_every_format(newsroom: Newsroo
     wanted = ("https://example.org/media/a.mp3", "audio/mpeg", RECORDING.stat().st_size)
     for name in ("rss", "atom", "json"):
         assert read(name, (public / f"feed.{name}").read_bytes())[0].enclosure == wanted
+    for name in ("rss", "atom"):
+        assert parsed((public / f"feed.{name}").read_bytes()).entries[0].itunes_duration == "14"
+    assert item(public)["attachments"][0]["duration_in_seconds"] == 14
 
 
 def test_a_recording_elsewhere_needs_length_and_type(newsroom: Newsroom) -> None:
