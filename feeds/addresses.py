@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from functools import lru_cache
 from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
 from feeds.publication import FeedFormat
@@ -16,6 +17,12 @@ _SLUG_BYTES = 80
 _IGNORED = re.compile(r"^[\x00-\x20]+|[\x00-\x20]+$|[\t\r\n]")  # by browsers, in any address
 _WEB = ("http", "https")
 _HOST = re.compile(r"([A-Za-z0-9_~-]+(\.[A-Za-z0-9_~-]+)*\.?|[0-9A-Fa-f:.]*)")
+_PATH = r"[A-Za-z0-9._~/%:=&+!$,;'@()*-]"
+_PLAIN = re.compile(
+    rf"https?://[a-z0-9-]{{1,63}}(?:\.[a-z0-9-]{{1,63}})*(?::[1-9]\d{{0,3}})?/{_PATH}*(?:\?{_PATH}+)?(?:#{_PATH}+)?"
+)
+"""What is an address as it stands, as nearly all are."""
+
 _URL_SAFE = "%/:=&?~#+!$,;'@()*[]"
 
 
@@ -28,6 +35,7 @@ class AddressError(ValueError):
     """A text cannot be used as the address of anything."""
 
 
+@lru_cache(maxsize=20_000)
 def slug(name: str) -> str:
     """The part of a URL that stands for `name`, of at most 80 bytes and a hash.
 
@@ -52,6 +60,7 @@ def is_slug(text: str) -> bool:
     )
 
 
+@lru_cache(maxsize=20_000)
 def encoded(segment: str) -> str:
     """One path segment, percent-encoded."""
     return quote(segment, safe="")
@@ -62,6 +71,8 @@ def ascii_url(url: str) -> str:
 
     Raises AddressError.
     """
+    if _PLAIN.fullmatch(url):
+        return url
     if any(c in url for c in ' \t\r\n<>"{}|\\^`') or not url.isprintable():
         url = quote(url, safe=_URL_SAFE)
     try:
@@ -106,6 +117,8 @@ def absolute(reference: str, base: str, site: str) -> str:
     if reference.startswith("/") and not reference.startswith("//"):
         return ascii_url(below(site, reference))
     try:
+        if _PLAIN.fullmatch(reference):
+            return reference
         parts = urlsplit(reference)
         if (parts.scheme in _WEB or reference.startswith("//")) and not parts.netloc:
             raise AddressError(f"{reference!r} is not an address: it names no host")

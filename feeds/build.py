@@ -1,93 +1,69 @@
 """Content folder -> `public/`.
 
-Everything is built, in the order of how much it is asked for: publication, sections, authors, tags,
-languages, then pages. No request builds anything.
+A look reads the files that changed, finds out what that changes, and makes the documents that are touched,
+in the order of how much they are asked for. The first look touches everything; what can wait is made
+afterwards, in slices, so that a save is never held up for long. No request builds anything.
 """
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.resources import files
 from pathlib import Path
-from urllib.parse import unquote
+from typing import TypeVar
 
-from feeds import selection
-from feeds.addresses import feed_path
-from feeds.archive import new_seals, pages_of
+from feeds.archive import is_archived, new_seals
+from feeds.catalogue import Catalogue, Update
 from feeds.config import load_publication
-from feeds.formats import atom, html, jsonfeed, opml, rss
-from feeds.history import removals, renames, routes, still_due
-from feeds.index import Index
-from feeds.ledger import Known, Ledger
-from feeds.media_types import may_be_encoded
+from feeds.documents import Document, everything, touched
+from feeds.history import events_of, renames
+from feeds.index import Entry, Index, fingerprint
+from feeds.ledger import Ledger, sealed
 from feeds.output import Output
 from feeds.problems import ContentError, Position, Problem
-from feeds.publication import Article, Feed, FeedFormat, Publication, Redirect
-from feeds.reading import ReadingChild
-from feeds.selection import folders_of
-from feeds.source.article import Reading
-from feeds.source.folder import LEDGER, SourceFile, article_files, media_files
-from feeds.source.media import absent
+from feeds.publication import Metadata, Publication, Seal
+from feeds.reading import Outcome, Readers, Task
+from feeds.render import SITE_FILES, Renderer
+from feeds.selection import kind_of
+from feeds.source.folder import CONFIG, LEDGER, Folder, Scan, SourceFile, file_at, is_media, is_utf_8
 from feeds.status import index_folder
 
-RENDERERS: dict[FeedFormat, Callable[[Feed, Publication], bytes]] = {
-    "rss": rss.render,
-    "atom": atom.render,
-    "json": jsonfeed.render,
-}
-_WITH_BROTLI = ("publication", "section")
-SITE_FILES = ("favicon.ico", "robots.txt")
-_SETTLED_NS = 100_000_000
-"""A file that changed less than this before it was read may change again with the same size and mtime."""
+_FEW = 64
+"""So many changed files are read with their text at once: what they touch is made next."""
+
+_AT_ONCE = 512
+"""So many documents are made before the look ends; of more, those that are asked for most."""
+
+_SLICE_SECONDS = 0.05
+_SLICE = 32
+"""Documents that are made together, so that their articles are read on all cores."""
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """What one look at the content made: `changed` counts the files of `public/` that differ now."""
+    """What the content is and what was made of it: `changed` counts the files of `public/` that differ now,
+    `left` the documents that are still to be made.
+    """
 
     problems: tuple[Problem, ...]
     articles: int
     feeds: int
     changed: int
     next_due: datetime | None
+    left: int
 
     @property
     def has_errors(self) -> bool:
         return any(problem.level == "error" for problem in self.problems)
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What the content folder holds at a moment."""
-
-    publication: Publication
-    articles: Sequence[Article]
-    problems: tuple[Problem, ...]
-    readings: Sequence[Reading]
-
-    @property
-    def unreadable(self) -> set[str]:
-        """Files that are there and are no article."""
-        return {reading.path for reading in self.readings} - {article.path for article in self.articles}
-
-    def as_known(self, due: Iterable[Article], before: Mapping[str, Known]) -> dict[str, Known]:
-        """What is published now, and what was and only became unreadable."""
-        digests = {reading.path: reading.digest for reading in self.readings}
-        kept = {one.id: one for one in before.values() if one.path in self.unreadable}
-        return kept | {
-            one.id: Known(one.id, one.path, one.page, one.published, digests[one.path], folders_of(one))
-            for one in due
-        }
-
-
 class Builder:
     """Builds the folder `output` from the folder `content`, again and again. `ledger` is a file.
 
-    It keeps what it read of each file until the file changes, and the last configuration that was right.
+    A `preview` shows what is due by `clock`; nothing is noted as removed, renamed or published. The last
+    configuration that was right stays in force.
     """
 
     def __init__(
@@ -97,15 +73,16 @@ class Builder:
         compress: bool = True,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         ledger: Path | None = None,
+        preview: bool = False,
     ) -> None:
-        self.clock = clock
         self.content = content
         self.output = output
         self.compress = compress
+        self.clock = clock
         self.ledger = ledger or content / LEDGER
-        self._publication: Publication | None = None
-        self._child: ReadingChild | None = None
-        self._readings: dict[SourceFile, Reading] = {}
+        self.preview = preview
+        self._work: _Work | None = None
+        self._configuration: tuple[SourceFile | None, tuple[Problem, ...]] = (None, ())
 
     def __enter__(self) -> Builder:
         return self
@@ -114,189 +91,348 @@ class Builder:
         self.close()
 
     def close(self) -> None:
-        """Forgets what was read, and ends the reading child."""
-        self._readings.clear()
-        if self._child:
-            self._child.close()
+        """Ends the reading children, and forgets what was not committed."""
+        if self._work:
+            self._work.close()
+            self._work = None
 
-    def build(self, now: datetime | None = None) -> Built:
-        """Looks at the content and publishes what is due.
+    def build(self, paths: Iterable[str] | None = None) -> Built:
+        """Looks at the content, at `paths` below it or at all of it, and publishes what is due.
 
-        With `now` it is a preview of that moment: nothing is noted as removed, renamed or published.
         Raises ContentError where there has never been a right configuration, or the ledger is newer than
         this program; OSError.
         """
-        at = (now or self.clock()).replace(microsecond=0)
-        index = None if now else Index(index_folder(self.output))
-        try:
-            known = index.known() if index else {}
-            ledger = Ledger(self.ledger)
-            look = self._look(ledger, known, at)
-            due = [article for article in look.articles if still_due(article, at, known)]
-            ledger.note(removals(known, look.articles, due, look.unreadable, ledger, at) if index else ())
-            feeds = self._feeds(look.publication, due, ledger, at)
-            unsaved = _save(ledger) if index else []
-            moved = routes(look.publication, look.articles, due, ledger, at)
-            changed = self._publish(look.publication, feeds, due, moved)
-            if index and not unsaved:  # else the same events are found again, until they can be written
-                index.replace(known, look.as_known(due, known))
-        finally:
-            if index:
-                index.close()
-        return Built(
-            problems=tuple(sorted([*look.problems, *unsaved])),
-            articles=len(due),
-            feeds=len(feeds),
-            changed=changed,
-            next_due=selection.next_due(look.articles, at),
-        )
+        work, problems = self._ready()
+        return work.look(paths, problems, self.clock().replace(microsecond=0))
 
-    def _feeds(
-        self, publication: Publication, due: Sequence[Article], ledger: Ledger, at: datetime
-    ) -> list[Feed]:
-        """Every subscription document, after sealing what is ripe for the archive."""
-        tombstones = tuple(ledger.tombstones.values())
-        feeds = selection.feeds_of(publication, due, tombstones, ledger.seals)
-        seals = list(new_seals(feeds, publication.feeds, at))
-        ledger.note(seals)
-        return selection.feeds_of(publication, due, tombstones, ledger.seals) if seals else feeds
-
-    def articles_without_id(self) -> list[Article]:
-        """Those whose file names no id, with the id that they have. Raises ContentError and OSError."""
-        look = self._look(Ledger(self.ledger), {}, self.clock())
-        own = {reading.path for reading in look.readings if reading.has_own_id}
-        return [article for article in look.articles if article.path not in own]
+    def go_on(self) -> Built:
+        """Makes more of what is left to be made."""
+        work, problems = self._ready()
+        return work.go_on(problems, self.clock().replace(microsecond=0))
 
     def check(self) -> tuple[Problem, ...]:
         """Every problem of the content, without publishing anything. Raises ContentError and OSError."""
-        return self._look(Ledger(self.ledger), {}, self.clock()).problems
+        work, problems = self._ready()
+        work.read_all(with_text=True, at=self.clock())
+        return work.problems(problems)
 
-    def _look(self, ledger: Ledger, known: Mapping[str, Known], at: datetime) -> Look:
-        publication, problems = self._configured()
-        found = article_files(self.content)
-        paths = {file.path for file in found}
-        ledger.note(renames(self.content, paths, known, ledger, publication, at))
-        readings = list(self._read_all(found, ledger))
-        articles, rivalries = selection.without_rivals(
-            reading.article for reading in readings if reading.article
-        )
-        found_problems = [*problems, *rivalries, *(one for reading in readings for one in reading.problems)]
-        return Look(publication, articles, tuple(sorted(found_problems)), readings)
-
-    def _configured(self) -> tuple[Publication, tuple[Problem, ...]]:
-        """The publication; while its file is wrong, the last one that was right."""
-        try:
-            publication, problems = load_publication(self.content)
-        except ContentError as error:
-            if self._publication is None:
-                raise
-            return self._publication, error.problems
-        if publication != self._publication:
-            self.close()
-            self._publication = publication
-            self._child = ReadingChild(self.content, publication)
-        return publication, problems
-
-    def _read_all(self, found: Iterable[SourceFile], ledger: Ledger) -> Iterator[Reading]:
-        assert self._child is not None  # noqa: S101 - there is one as soon as there is a publication
-        known, self._readings = self._readings, {}
-        media = {file.path: file for file in media_files(self.content)}
-        for file in found:
-            started = time.time_ns()
-            reading = known.get(file)
-            if reading is None or any(media.get(one.path, absent(one.path)) != one for one in reading.media):
-                reading = self._child.read(file.path, ledger.ids.get(file.path))
-            if reading and started - file.modified > _SETTLED_NS:
-                self._readings[file] = reading
-            if reading:
-                yield reading
-
-    def _publish(
-        self,
-        publication: Publication,
-        feeds: Sequence[Feed],
-        due: Sequence[Article],
-        moved: Sequence[Redirect],
-    ) -> int:
-        """Writes everything; gives the number of files that changed."""
-        output = Output(self.output, self.compress)
-        output.publish("serving.json", _serving(publication), encoded=False)
-        _publish_feeds(output, publication, feeds)
-        for feed in feeds:
-            _publish_feeds(output, publication, pages_of(feed, publication))
-        output.publish("routes.json", _routes(moved), encoded=False)
-        _publish_pages(output, publication, feeds, due)
-        self._publish_site_files(output)
-        output.remove_others()
-        return output.written
-
-    def _publish_site_files(self, output: Output) -> None:
-        for name in SITE_FILES:
-            own = self.content / name
-            data = own.read_bytes() if own.is_file() else _default(name)
-            output.publish(name, data, encoded=may_be_encoded(f"/{name}"))
-        for file in media_files(self.content):
-            output.copy(file.path, self.content / file.path)
-
-
-def _publish_feeds(output: Output, publication: Publication, feeds: Iterable[Feed]) -> None:
-    for feed in feeds:
-        for name in publication.feeds.formats:
-            path = unquote(feed_path(feed.folder, name, feed.page))
-            with_brotli = feed.kind in _WITH_BROTLI and not feed.page
-            output.publish(path, RENDERERS[name](feed, publication), with_brotli=with_brotli)
-
-
-def _publish_pages(
-    output: Output, publication: Publication, feeds: Sequence[Feed], due: Iterable[Article]
-) -> None:
-    output.publish("index.html", html.start_page(feeds, publication))
-    output.publish("style.css", html.stylesheet())
-    for feed in feeds[1:]:
-        output.publish(f"{unquote(feed.folder)}index.html", html.feed_page(feed, publication))
-    if outlines := opml.render(feeds, publication):
-        output.publish("feeds.opml", outlines)
-    for article in due:
-        if article.page is not None:
-            output.publish(page_file(article.page), html.article_page(article, publication, feeds[0]))
-
-
-def page_file(page: str) -> str:
-    """The file in `public/` of the page at the percent-encoded path `page`."""
-    path = unquote(page)
-    return f"{path}index.html" if path.endswith("/") else path
-
-
-def _serving(publication: Publication) -> bytes:
-    """What the server must know beyond the bytes: the base path, cache lifetime and hubs."""
-    return _json({"url": publication.url, "max_age": publication.feeds.max_age, "hubs": publication.hubs})
-
-
-def _routes(moved: Iterable[Redirect]) -> bytes:
-    """What answers at paths that moved or are gone."""
-    return _json(
-        {
-            redirect.path: {"status": redirect.status}
-            | ({"target": redirect.target} if redirect.target else {})
-            for redirect in moved
+    def articles_without_id(self) -> list[Metadata]:
+        """Those whose file names no id, with the id that they have. Raises ContentError and OSError."""
+        work, _ = self._ready()
+        own = {
+            outcome.path for outcome in work.read_all(with_text=False, at=self.clock()) if outcome.has_own_id
         }
-    )
+        articles = work.catalogue.articles.values()
+        return [one for one in articles if one.path not in own | work.catalogue.rivalries.keys()]
+
+    def _ready(self) -> tuple[_Work, tuple[Problem, ...]]:
+        """The work for the configuration in force, and what is wrong in its file."""
+        file, problems = self._configuration
+        now = file_at(self.content, CONFIG)
+        if self._work is None or now is None or now != file:
+            try:
+                publication, problems = load_publication(self.content)
+            except ContentError as error:
+                if self._work is None:
+                    raise
+                return self._work, error.problems
+            self._configuration = now, problems
+            if self._work is None:
+                index = Index(None if self.preview else index_folder(self.output))
+                self._work = _Work(self, publication, index)
+            elif publication != self._work.publication:
+                self._work.configure(publication)
+        self._work.follow_ledger()
+        return self._work, problems
 
 
-def _save(ledger: Ledger) -> list[Problem]:
-    """Writes the ledger down. Where that fails, what it says is in force all the same."""
-    try:
-        ledger.save()
-    except OSError as error:
-        message = f"the ledger cannot be written: {error.strerror}"
-        hint = "let the server's user write it: it keeps removals and the ids of renamed files"
-        return [Problem(LEDGER, Position(), "error", "ledger-unwritable", message, hint)]
-    return []
+class _Work:
+    """What a builder keeps from look to look, for one configuration at a time."""
+
+    def __init__(self, builder: Builder, publication: Publication, index: Index) -> None:
+        self.builder = builder
+        self.publication = publication
+        self.index = index
+        self.output = Output(builder.output, index, builder.compress)
+        self.catalogue = Catalogue(publication)
+        self.readers = Readers(builder.content, publication)
+        self.ledger = Ledger(builder.ledger)
+        self.left: dict[Document, None] = {}
+        self._problems: dict[str, tuple[Problem, ...]] = {}
+        self._media: dict[str, tuple[str, ...]] = {}
+        self._site: list[SourceFile | None] = []
+        self._anew = index.made_with() != self._fingerprint()
+        if self._anew:
+            index.outdate()
+        self._load()
+        self._renderer = self._new_renderer()
+
+    def _load(self) -> None:
+        """Goes on where the last process stopped."""
+        articles = []
+        files = list(self.index.media())
+        for entry in self.index.entries():
+            files.append(entry.file)
+            self._know(entry.file.path, entry.problems, entry.media)
+            if entry.metadata:
+                articles.append((entry.metadata, entry.public))
+            if entry.unusable:
+                self.catalogue.unusable.add(entry.file.path)
+        self.folder = Folder(self.builder.content, files)
+        self.catalogue.load(articles)
+        if not self._anew:
+            owners = [*self.index.todo(), *self.output.damaged()]
+            self.left = {Document.of(owner): None for owner in owners}
+
+    def _new_renderer(self) -> Renderer:
+        return Renderer(self.folder, self.catalogue, self.ledger, self.output, self.readers)
+
+    def _fingerprint(self) -> str:
+        return fingerprint(self.publication, self.builder.compress) + self.ledger.state
+
+    def configure(self, publication: Publication) -> None:
+        """From now on everything is made as `publication` wants it; what was public is not forgotten."""
+        before = self.catalogue
+        self.publication = publication
+        self.catalogue = Catalogue(publication)
+        self.catalogue.load((one, before.shown(one.path) is one) for one in before.articles.values())
+        self.readers.close()
+        self.readers = Readers(self.builder.content, publication)
+        self._start_anew()
+
+    def follow_ledger(self) -> None:
+        """Somebody else may have written it: a colleague, whose lines came with the content."""
+        if self.ledger.is_current():
+            return
+        self.ledger = Ledger(self.builder.ledger)
+        self._start_anew()
+
+    def _start_anew(self) -> None:
+        self._anew = True
+        self.folder.forget()
+        self.index.outdate()
+        self._renderer = self._new_renderer()
+
+    def close(self) -> None:
+        self.readers.close()
+        self.index.close()
+
+    # A look
+
+    def look(self, paths: Iterable[str] | None, problems: tuple[Problem, ...], at: datetime) -> Built:
+        written = self.output.written
+        scan = self.folder.look(None if self._anew else paths)
+        self._note_renames(scan, at)
+        readings = self._read(scan)
+        update = self.catalogue.update(self._changed(scan, readings), at)
+        seals = self._note_history(update, at)
+        unsaved = self._save_ledger()
+        self._keep(scan, readings, update)
+        self._plan(scan, update, seals)
+        urgent = list(self.left)
+        if len(urgent) > _AT_ONCE:
+            urgent = [document for document in urgent if document.is_urgent]
+        self._make(urgent, at)
+        self._renderer.pages.clear()
+        self.index.keep_todo(document.owner for document in self.left)
+        if not unsaved:  # else the same events are found again, until they can be written
+            self.index.commit()
+        return self._built(problems + unsaved, written)
+
+    def go_on(self, problems: tuple[Problem, ...], at: datetime) -> Built:
+        written, started = self.output.written, time.monotonic()
+        while self.left and time.monotonic() - started < _SLICE_SECONDS:
+            documents = list(self.left)[:_SLICE]
+            self._make(documents, at)
+            self.index.done(document.owner for document in documents)
+        self.index.commit()
+        return self._built(problems, written)
+
+    def read_all(self, with_text: bool, at: datetime) -> list[Outcome]:
+        """Reads every file, and takes what is in it."""
+        scan = self.folder.look()
+        tasks = [Task(file.path, self.ledger.ids.get(file.path), with_text) for file in scan.articles]
+        outcomes = []
+        for outcome in self.readers.read(tasks):
+            self._know(outcome.path, outcome.problems, ())
+            outcomes.append(outcome._replace(text=None))
+        self.catalogue.update({outcome.path: outcome.metadata for outcome in outcomes}, at)
+        return outcomes
+
+    def _note_renames(self, scan: Scan, at: datetime) -> None:
+        gone = {path: article for path in scan.gone if (article := self.catalogue.shown(path))}
+        if gone and not self.builder.preview:
+            by_digest = {digest: gone[path] for path, digest in self.index.digests(gone).items()}
+            new = [file.path for file in scan.articles if not self.catalogue.shown(file.path)]
+            folder = self.builder.content
+            self.ledger.note(renames(folder, new, by_digest, self.ledger, self.publication.id, at))
+
+    def _read(self, scan: Scan) -> dict[str, _Reading]:
+        """What became of the changed files, and of those that were read beside media that changed."""
+        media = {file.path for file in scan.media} | set(scan.gone)
+        beside = [path for path, asked in self._media.items() if media.intersection(asked)] if media else []
+        paths = dict.fromkeys([*(file.path for file in scan.articles), *beside])
+        few = len(paths) <= _FEW
+        tasks = {
+            path: Task(
+                path, self.ledger.ids.get(path), few or bool(not self._anew and self.catalogue.shown(path))
+            )
+            for path in paths
+            if path in self.folder
+        }
+        readings = {}
+        for outcome in self.readers.read(list(tasks.values())):
+            path, text = outcome.path, outcome.text
+            if text:
+                self.index.keep_text(path, text.forms)
+                if text.page and few:
+                    self._renderer.pages[path] = text.page
+            if not is_utf_8(path):
+                self._know(path, outcome.problems, ())
+                continue
+            failed = tasks[path].with_text and text is None
+            readings[path] = _Reading(outcome._replace(text=None), failed, path in beside)
+        self.index.outdate_texts(path for path, task in tasks.items() if not task.with_text)
+        return readings
+
+    def _changed(self, scan: Scan, readings: Mapping[str, _Reading]) -> dict[str, Metadata | None]:
+        """What the catalogue is to take. What was public and became invalid keeps its last good version."""
+        changed: dict[str, Metadata | None] = dict.fromkeys(path for path in scan.gone if not is_media(path))
+        digests = {} if self._anew else self.index.digests(readings)
+        for path, reading in readings.items():
+            outcome = reading.outcome
+            if not reading.beside and digests.get(path) == outcome.digest:
+                continue
+            invalid = outcome.metadata is None or reading.failed
+            if outcome.gone or not (invalid and self.catalogue.shown(path)):
+                changed[path] = outcome.metadata
+        return changed
+
+    def _note_history(self, update: Update, at: datetime) -> list[Seal]:
+        """Notes what the ledger must remember of `update`; gives the ends of new archive pages."""
+        if not self.builder.preview:
+            self.ledger.note(events_of(update.changes, self.catalogue, self.ledger, at))
+        settings = self.publication.feeds
+        seals = [
+            seal
+            for folder in (self.catalogue.folders() if self._anew else update.folders)
+            if is_archived(kind_of(folder), settings)
+            for seal in new_seals(
+                folder, self.catalogue.members(folder), self.ledger.seals.get(folder, ()), settings
+            )
+        ]
+        self.ledger.note(sealed(seal, at) for seal in seals)
+        return seals
+
+    def _save_ledger(self) -> tuple[Problem, ...]:
+        """Writes the ledger down. Where that fails, what it says is in force all the same."""
+        if self.builder.preview:
+            return ()
+        try:
+            self.ledger.save()
+        except OSError as error:
+            message = f"the ledger cannot be written: {error.strerror}"
+            hint = "let the server's user write it: it keeps removals and the ids of renamed files"
+            return (Problem(LEDGER, Position(), "error", "ledger-unwritable", message, hint),)
+        self.index.make_with(self._fingerprint())
+        return ()
+
+    def _keep(self, scan: Scan, readings: Mapping[str, _Reading], update: Update) -> None:
+        """Writes down what was read, and what is public now."""
+        for path in scan.gone:
+            self._know(path, (), ())
+        for path, reading in readings.items():
+            self._know(path, reading.outcome.problems, reading.outcome.media)
+            if reading.failed and path in self.catalogue.articles and not self.index.has_text(path):
+                self.catalogue.unusable.add(path)
+        self.index.keep(
+            Entry(
+                self.folder[path],
+                reading.outcome.digest,
+                reading.outcome.problems,
+                reading.outcome.media,
+                path in self.catalogue.unusable,
+                self.catalogue.shown(path) is not None,
+                self.catalogue.articles.get(path),
+            )
+            for path, reading in readings.items()
+            if not reading.outcome.gone and path in self.folder
+        )
+        self.index.forget(filter(is_utf_8, scan.gone))
+        self.index.keep_media(scan.media, scan.gone)
+        turned = {one.path for change in update.changes for one in (change.before, change.after) if one}
+        self.index.set_public(
+            (self.catalogue.shown(path) is not None, path) for path in turned - readings.keys()
+        )
+
+    def _know(self, path: str, problems: tuple[Problem, ...], media: tuple[str, ...]) -> None:
+        _set(self._problems, path, problems)
+        _set(self._media, path, media)
+
+    def _plan(self, scan: Scan, update: Update, seals: Iterable[Seal]) -> None:
+        """What is to be made, before what was left to be made already."""
+        site = [file_at(self.builder.content, name) for name in SITE_FILES]
+        if self._anew:
+            planned = list(everything(self.catalogue, self.ledger, self.folder.media()))
+            for owner in {one.owner for one in self.index.documents()} - {one.owner for one in planned}:
+                self.output.publish(owner, [])
+            list(self.output.damaged())
+        else:
+            planned = [Document("media", path) for path in scan.gone if is_media(path)]
+            planned += [Document("media", file.path) for file in scan.media]
+            planned += [Document("routes")] if scan.gone or scan.articles else []
+            planned += touched(update, self.catalogue, self.ledger, seals)
+            planned += [Document("site")] if site != self._site else []
+        self._site = site
+        self.left = dict.fromkeys(planned) | ({} if self._anew else self.left)
+        self._anew = False
+
+    def _make(self, documents: list[Document], at: datetime) -> None:
+        """Makes `documents`; all up to the publication's feed first."""
+        first = next((number for number, one in enumerate(documents, 1) if one.kind == "feed"), 0)
+        for some in [
+            documents[:first],
+            *(documents[n : n + _SLICE] for n in range(first, len(documents), _SLICE)),
+        ]:
+            self._renderer.make(some, at)
+            for document in some:
+                del self.left[document]
+        for outcome in self._renderer.read:
+            self._know(outcome.path, outcome.problems, outcome.media)
+            self.index.keep_problems(outcome.path, outcome.problems, outcome.path in self.catalogue.unusable)
+        self._renderer.read.clear()
+
+    def _built(self, problems: tuple[Problem, ...], written: int) -> Built:
+        at = self.builder.clock()
+        return Built(
+            problems=self.problems(problems),
+            articles=len(self.catalogue.public),
+            feeds=len(self.catalogue.folders()),
+            changed=self.output.written - written,
+            next_due=self.catalogue.next_due(at),
+            left=len(self.left),
+        )
+
+    def problems(self, others: tuple[Problem, ...]) -> tuple[Problem, ...]:
+        """Those of the files, of articles that claim the same, and `others`, in the order of their places."""
+        of_files = (problem for problems in self._problems.values() for problem in problems)
+        return tuple(sorted([*others, *of_files, *self.catalogue.rivalries.values()]))
 
 
-def _json(value: object) -> bytes:
-    return json.dumps(value, ensure_ascii=False, indent=1).encode()
+Value = TypeVar("Value")
 
 
-def _default(name: str) -> bytes:
-    return files("feeds").joinpath("formats", "templates", name).read_bytes()
+def _set(known: dict[str, tuple[Value, ...]], path: str, what: tuple[Value, ...]) -> None:
+    if what:
+        known[path] = what
+    else:
+        known.pop(path, None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What came of reading a file; `failed`: its text was asked for and cannot be used."""
+
+    outcome: Outcome
+    failed: bool
+    beside: bool

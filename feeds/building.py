@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,12 +19,16 @@ from feeds.watch import watch
 log = logging.getLogger("feeds.build")
 
 
-def build_once(builder: Builder, output: Path, now: datetime | None = None) -> Built:
-    """One build, with its problems in the log and its outcome in the status file."""
-    built = builder.build(now)
+def build_once(builder: Builder, output: Path) -> Built:
+    """One build to the end, with its problems in the log and its outcome in the status file."""
+    built = builder.build()
+    changed = built.changed
+    while built.left:
+        built = builder.go_on()
+        changed += built.changed
     _tell(built.problems, set())
     write_status(output, _status(built))
-    return built
+    return replace(built, changed=changed)
 
 
 def keep_building(builder: Builder, output: Path) -> None:
@@ -32,15 +37,20 @@ def keep_building(builder: Builder, output: Path) -> None:
     write_status(output, Status(ready=False, builder=os.getpid()))
     told: set[Problem] = set()
 
-    def look() -> datetime | None:
-        built = builder.build()
+    def look(paths: Collection[str] | None) -> tuple[datetime | None, bool]:
+        return tell(builder.build(paths))
+
+    def go_on() -> tuple[datetime | None, bool]:
+        return tell(builder.go_on())
+
+    def tell(built: Built) -> tuple[datetime | None, bool]:
         if built.changed:
             log.info("%d articles in %d feeds; %d files changed", built.articles, built.feeds, built.changed)
         _tell(built.problems, told)
         write_status(output, _status(built))
-        return built.next_due
+        return built.next_due, built.left > 0
 
-    watch(builder.content, look)
+    watch(builder.content, look, go_on)
 
 
 def _tell(problems: Iterable[Problem], told: set[Problem]) -> None:

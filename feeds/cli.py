@@ -130,12 +130,14 @@ def build(
     logs.configure(log_format)
     output = _output(content, output)
     _require_content(content)
-    builder = Builder(content, output, not no_compress, ledger=ledger)
+    moment = _moment(now)
+    clock = {"clock": lambda: moment} if moment else {}
+    builder = Builder(content, output, not no_compress, ledger=ledger, preview=bool(moment), **clock)
     with _one_builder(output), builder, _failures_told():
         if watch:
             keep_building(builder, output)
             return
-        built = build_once(builder, output, _moment(now))
+        built = build_once(builder, output)
     click.echo(f"{built.articles} articles in {built.feeds} feeds; {built.changed} files changed in {output}")
     sys.exit(PROBLEMS if built.has_errors and not keep_going else FINE)
 
@@ -151,7 +153,7 @@ def check(content: Path, as_json: bool, ledger: Path | None) -> None:
 
     logs.configure()
     _require_content(content)
-    with Builder(content, content, ledger=ledger) as builder:
+    with Builder(content, content, ledger=ledger, preview=True) as builder:
         try:
             problems = builder.check()
         except ContentError as error:
@@ -221,7 +223,7 @@ def ids(content: Path, write: bool, ledger: Path | None) -> None:
 
     logs.configure()
     _require_content(content)
-    with _failures_told(), Builder(content, content, ledger=ledger) as builder:
+    with _failures_told(), Builder(content, content, ledger=ledger, preview=True) as builder:
         for article in sorted(builder.articles_without_id(), key=lambda article: article.path):
             if write:
                 file = content / article.path

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.resources
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from functools import cache
@@ -96,7 +97,13 @@ def parse(text: str, local: ZoneInfo) -> tuple[datetime, str | None]:
     return moment, warning
 
 
+_PLAIN = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d)?(?:Z|[+-]\d\d:\d\d)?")
+
+
 def _read(text: str) -> datetime:
+    if _PLAIN.fullmatch(text):  # nearly all are, and this is ten times as fast
+        with suppress(ValueError):
+            return datetime.fromisoformat(text)
     if len(text) > _LONGEST:
         raise DateError(f"a date of {len(text)} characters is not a date")
     if re.fullmatch(r"\d{9,}", text):

@@ -8,31 +8,20 @@ from __future__ import annotations
 
 import json
 import os
+from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from feeds.dates import rfc3339
 from feeds.problems import ContentError, Position, Problem
-from feeds.publication import Seal, Tombstone
+from feeds.publication import Metadata, Seal, Tombstone
+from feeds.selection import folders_of
 
 FORMAT = 1
 
 Event = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """An article as it was published last. `page` is percent-encoded, `feeds` are folders of feeds."""
-
-    id: str
-    path: str
-    page: str | None
-    published: datetime
-    digest: str
-    feeds: tuple[str, ...]
 
 
 class Ledger:
@@ -44,10 +33,12 @@ class Ledger:
 
     def __init__(self, file: Path) -> None:
         self.file = file
+        self.state = _state(file)
         self.ids: dict[str, str] = {}
         self.addresses: dict[str, str] = {}
         self.tombstones: dict[str, Tombstone] = {}
         self.seals: dict[str, tuple[Seal, ...]] = {}
+        self._tombstones_of: defaultdict[str, dict[str, Tombstone]] = defaultdict(dict)
         self._unsaved: list[Event] = []
         if self.file.exists():
             for number, event in self._lines():
@@ -58,6 +49,11 @@ class Ledger:
         for event in events:
             self._apply(0, event)
             self._unsaved.append(event)
+
+    def tombstones_since(self, since: datetime, folder: str) -> list[Tombstone]:
+        """The removals from the feed in `folder` after that moment, the newest first."""
+        found = [one for one in self._tombstones_of.get(folder, {}).values() if one.when > since]
+        return sorted(found, key=lambda one: (one.when, one.id), reverse=True)
 
     def save(self) -> None:
         """Appends what is not written down yet, so that it outlives a power cut. Raises OSError."""
@@ -71,11 +67,19 @@ class Ledger:
             file.flush()
             os.fsync(file.fileno())
         self._unsaved.clear()
+        self.state = _state(self.file)
+
+    def is_current(self) -> bool:
+        """Whether nobody else has written the file."""
+        return self.state == _state(self.file)
 
     def _line_end_before(self) -> bytes:
         """Ends a line that a crash cut off, so that the next one is whole."""
-        data = self.file.read_bytes()
-        return b"\n" if data and not data.endswith(b"\n") else b""
+        if not self.file.exists() or not self.file.stat().st_size:
+            return b""
+        with self.file.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return b"" if file.read(1) == b"\n" else b"\n"
 
     def _lines(self) -> Iterable[tuple[int, Event]]:
         for number, line in enumerate(self.file.read_bytes().split(b"\n"), 1):
@@ -100,13 +104,31 @@ class Ledger:
                 self.addresses[address] = id_
             case {"event": "removed", "id": str(id_), "at": str(at), "feeds": list(feeds)}:
                 when = datetime.fromisoformat(at)
-                self.tombstones[id_] = Tombstone(id_, when, tuple(feeds), str(event.get("reason", "")))
+                tombstone = Tombstone(id_, when, tuple(feeds), str(event.get("reason", "")))
+                self._forget(id_)
+                self.tombstones[id_] = tombstone
+                for folder in tombstone.feeds:
+                    self._tombstones_of[folder][id_] = tombstone
             case {"event": "sealed", "feed": str(feed), "published": str(published), "id": str(id_)}:
                 pages = self.seals.get(feed, ())
                 seal = Seal(feed, len(pages) + 1, datetime.fromisoformat(published), id_)
                 self.seals[feed] = (*pages, seal)
             case {"event": "restored", "id": str(id_)}:
-                self.tombstones.pop(id_, None)
+                self._forget(id_)
+
+    def _forget(self, id_: str) -> None:
+        tombstone = self.tombstones.pop(id_, None)
+        for folder in tombstone.feeds if tombstone else ():
+            del self._tombstones_of[folder][id_]
+
+
+def _state(file: Path) -> str:
+    """Changes whenever the file does."""
+    try:
+        seen = file.stat()
+    except FileNotFoundError:
+        return ""
+    return f"{seen.st_size} {seen.st_mtime_ns}"
 
 
 def renamed(path: str, id_: str, at: datetime) -> Event:
@@ -114,14 +136,14 @@ def renamed(path: str, id_: str, at: datetime) -> Event:
     return {"event": "renamed", "at": rfc3339(at), "path": path, "id": id_}
 
 
-def left(known: Known, at: datetime) -> Event:
+def left(article: Metadata, at: datetime) -> Event:
     """An article is no longer at the address of its page."""
-    return {"event": "left", "at": rfc3339(at), "address": known.page, "id": known.id}
+    return {"event": "left", "at": rfc3339(at), "address": article.page, "id": article.id}
 
 
-def removed(known: Known, at: datetime, reason: str) -> Event:
+def removed(article: Metadata, at: datetime, reason: str) -> Event:
     """An article that was published is not any more."""
-    event = {"event": "removed", "at": rfc3339(at), "id": known.id, "feeds": list(known.feeds)}
+    event = {"event": "removed", "at": rfc3339(at), "id": article.id, "feeds": list(folders_of(article))}
     return event | ({"reason": reason} if reason else {})
 
 

@@ -11,9 +11,10 @@ import difflib
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
+from functools import cache
 from typing import Any, TypeVar
 
 import yaml
@@ -109,14 +110,20 @@ class SyntaxFaultError(ValueError):
 
 @dataclass(slots=True)
 class Located:
-    """`values` as typed, the `positions` of their keys, and what deserves a warning."""
+    """`values` as typed, the `positions` of their keys, and what deserves a warning.
+
+    `exactly` reads the same again with the positions, where nobody looked for them.
+    """
 
     values: dict[str, Any] = field(default_factory=dict)
     positions: dict[Place, Position] = field(default_factory=dict)
     warnings: list[tuple[Position, str, str, str]] = field(default_factory=list)
+    exactly: Callable[[], Located] | None = None
 
     def position(self, place: Place) -> Position:
         """Where `place` stands, or the nearest thing around it that has a position."""
+        if self.exactly:
+            self.positions, self.exactly = self.exactly().positions, None
         while place and place not in self.positions:
             place = place[:-1]
         return self.positions.get(place, Position())
@@ -131,7 +138,75 @@ class Located:
 
 def read_yaml(text: str) -> Located:
     """Raises SyntaxFaultError."""
-    return _YamlReader(text).read()
+    values = plain_mapping(text)
+    if values is None:
+        return _YamlReader(text).read()
+    return Located(values, exactly=lambda: _YamlReader(text).read())
+
+
+_PLAIN_LINE = re.compile(
+    r'( *)([A-Za-z][A-Za-z0-9_-]*):(?: +(?:"([^"\\]*)"|([\[{].*[\]}])|((?:[^\W_]|/)[^#]*)))?'
+)
+_PLAIN_ITEM = r'"[^"\\]*"|(?:[^\W_]|/)[^\[\]{},:#"]*'
+_PLAIN_LIST = re.compile(rf"\[ *(?:(?:{_PLAIN_ITEM}) *, *)*(?:{_PLAIN_ITEM}) *\]")
+_ITEM = re.compile(_PLAIN_ITEM)
+_PLAIN_PAIR = rf"[A-Za-z][A-Za-z0-9_-]*: +(?:{_PLAIN_ITEM})"
+_PLAIN_PAIRS = re.compile(rf"\{{ *(?:(?:{_PLAIN_PAIR}) *, *)*(?:{_PLAIN_PAIR}) *\}}")
+_PAIR = re.compile(rf"([A-Za-z][A-Za-z0-9_-]*): +({_PLAIN_ITEM})")
+
+
+def plain_mapping(text: str) -> dict[str, Any] | None:
+    """What YAML means where every line is a key with a plain or quoted text, or a list of such, on that line.
+
+    One level of keys below a key is allowed. That is how most metadata are written, and this is ten times as
+    fast as a parser. None for anything else.
+    """
+    values: dict[str, Any] = {}
+    inner: dict[str, Any] | None = None
+    inner_indent = ""
+    for line in text.split("\n"):
+        if not line:
+            continue
+        match = _PLAIN_LINE.fullmatch(line)
+        if match is None or not line.isprintable():
+            return None
+        indent, key, *forms = match.groups()
+        if not indent:
+            if inner == {}:
+                return None
+            keys, inner = values, None
+        elif inner is None or (inner and indent != inner_indent):
+            return None
+        else:
+            keys, inner_indent = inner, indent
+        value = _plain_value(*forms)
+        if value is None or key in keys or len(keys) >= MAX_KEYS or (indent and value == {}):
+            return None
+        keys[key] = value
+        if value == {}:
+            inner = value
+    return values if values and inner != {} else None
+
+
+def _plain_value(quoted: str | None, bracketed: str | None, plain: str | None) -> Any:
+    """None where it is none of these; {} where the line has no value."""
+    if quoted is not None:
+        return Quoted(quoted)
+    if plain is not None:
+        return None if ": " in plain or plain[-1] in " :" else plain
+    if bracketed is None:
+        return {}
+    if _PLAIN_LIST.fullmatch(bracketed):
+        return [_plain_item(item) for item in _ITEM.findall(bracketed)]
+    if _PLAIN_PAIRS.fullmatch(bracketed):
+        pairs = _PAIR.findall(bracketed)
+        values = {key: _plain_item(item) for key, item in pairs}
+        return values if len(values) == len(pairs) else None
+    return None
+
+
+def _plain_item(item: str) -> str:
+    return Quoted(item[1:-1]) if item[0] == '"' else item.rstrip(" ")
 
 
 class _YamlReader:
@@ -449,15 +524,17 @@ def hint(model: type[BaseModel], name: str) -> str:
     return "correct the value"
 
 
+@cache
 def known_names(model: type[BaseModel]) -> set[str]:
     """The names that an author may write for the fields of `model`."""
     return {name for field_name, info in model.model_fields.items() for name in _names(field_name, info)}
 
 
-def spellings(model: type[BaseModel]) -> Iterator[list[str]]:
+@cache
+def spellings(model: type[BaseModel]) -> list[list[str]]:
     """The names of each field that has several, the one that counts first."""
     names = (_names(field_name, info) for field_name, info in model.model_fields.items())
-    return (several for several in names if len(several) > 1)
+    return [several for several in names if len(several) > 1]
 
 
 def _names(field_name: str, info: FieldInfo) -> list[str]:

@@ -7,73 +7,115 @@ the new ones. A name that begins with a dot is never served.
 from __future__ import annotations
 
 import filecmp
+import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import brotli  # type: ignore[import-untyped]
 from zlib_ng import gzip_ng
 
+from feeds.index import Index, Published
+
 _GZIP_LEVEL = 6
 _BROTLI_QUALITY = 5
-_ENCODED = (".gz", ".br")
 _ASIDE = ".aside-"
 
 
-class Output:
-    """The folder that is published. `written` counts the files that changed."""
+@dataclass(frozen=True, slots=True)
+class File:
+    """Bytes for `path`; `codings` are the encoded forms that go with them, such as `gz br`."""
 
-    def __init__(self, folder: Path, compress: bool = True) -> None:
+    path: str
+    data: bytes
+    codings: str = "gz"
+
+
+class Output:
+    """The folder that is published; `index` knows what is in it. `written` counts the files that changed."""
+
+    def __init__(self, folder: Path, index: Index, compress: bool = True) -> None:
         self.folder = folder
+        self.index = index
         self.compress = compress
         self.written = 0
-        self.kept: set[str] = set()
 
-    def publish(self, path: str, data: bytes, encoded: bool = True, with_brotli: bool = False) -> None:
-        """Makes `data` the bytes at `path`; a file that has them already is not touched."""
-        target = self.folder / path
-        encoders: dict[str, Callable[[bytes], bytes]] = {}
-        if encoded and self.compress:
-            encoders = {".gz": _gzip, ".br": _brotli} if with_brotli else {".gz": _gzip}
-        self.kept.add(path)
-        self.kept.update(path + suffix for suffix in encoders)
-        same = _has_bytes(target, data)
-        if same and all(_beside(target, suffix).exists() for suffix in encoders):
-            return
-        modified = int(target.stat().st_mtime) if same else _next_modified(target)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        for suffix, encode in encoders.items():
-            _replace(_beside(target, suffix), encode(data), modified)
-        if not same:
-            _replace(target, data, modified)
-            self.written += 1
+    def publish(self, owner: str, files: Iterable[File]) -> None:
+        """Makes `files` all that there is of the document `owner`; what is right already is not touched."""
+        before = {one.path: one for one in self.index.documents(owner)}
+        for file in files:
+            self._write(owner, file, before.pop(file.path, None))
+        for one in before.values():
+            self._remove(one.path, one.codings)
+            self.index.unpublish(one.path)
 
-    def copy(self, path: str, source: Path) -> None:
+    def copy(self, owner: str, path: str, source: Path) -> None:
         """Makes the bytes of the file `source` those at `path`."""
         target = self.folder / path
-        self.kept.add(path)
-        if target.is_file() and filecmp.cmp(source, target, shallow=False):
-            return
-        modified = _next_modified(target)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        aside = target.with_name(_ASIDE + target.name)
-        shutil.copyfile(source, aside)
-        os.utime(aside, (modified, modified))
-        aside.replace(target)
-        self.written += 1
+        if not (target.is_file() and filecmp.cmp(source, target, shallow=False)):
+            modified = _next_modified(target)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            aside = target.with_name(_ASIDE + target.name)
+            shutil.copyfile(source, aside)
+            os.utime(aside, (modified, modified))
+            aside.replace(target)
+            self.written += 1
+        seen = target.stat()
+        self.index.publish(Published(path, owner, b"", seen.st_size, int(seen.st_mtime), ""))
 
-    def remove_others(self) -> None:
-        """Removes every file that was not published or copied since the start, and folders left empty."""
-        for folder, _, names in os.walk(self.folder, topdown=False):
-            here = Path(folder)
-            for name in names:
-                if (here / name).relative_to(self.folder).as_posix() not in self.kept:
-                    (here / name).unlink()
-                    self.written += name.endswith(_ENCODED) is False
-            if here != self.folder and not any(here.iterdir()):
-                here.rmdir()
+    def damaged(self) -> Iterator[str]:
+        """Removes what belongs to no document; gives the documents whose files are not as they were left."""
+        expected = {one.path: one for one in self.index.documents()}
+        encoded = {f"{one.path}.{suffix}": one for one in expected.values() for suffix in one.codings.split()}
+        found = set()
+        for path, modified, size in list(_files(self.folder, "")):
+            one = expected.get(path) or encoded.get(path)
+            if one is None:
+                self._remove(path)
+            elif modified == one.modified and size == (one.size if path in expected else size):
+                found.add(path)
+        for path, one in (expected | encoded).items():
+            if path not in found:
+                yield one.owner
+
+    def _write(self, owner: str, file: File, before: Published | None) -> None:
+        codings = file.codings if self.compress else ""
+        digest = hashlib.sha256(file.data).digest()
+        if before and (before.digest, before.codings) == (digest, codings) and _is_there(self.folder, before):
+            return
+        target = self.folder / file.path
+        same = _has_bytes(target, file.data)
+        modified = int(target.stat().st_mtime) if same else _next_modified(target)
+        for suffix in codings.split():
+            _replace(_beside(target, suffix), _ENCODERS[suffix](file.data), modified)
+        if not same:
+            _replace(target, file.data, modified)
+            self.written += 1
+        for suffix in set(before.codings.split() if before else ()) - set(codings.split()):
+            _beside(target, suffix).unlink(missing_ok=True)
+        self.index.publish(Published(file.path, owner, digest, len(file.data), modified, codings))
+
+    def _remove(self, path: str, codings: str = "") -> None:
+        """With its encoded forms, and folders left empty."""
+        target = self.folder / path
+        for name in (target, *(_beside(target, suffix) for suffix in codings.split())):
+            name.unlink(missing_ok=True)
+        self.written += not path.endswith((".gz", ".br"))
+        for folder in target.parents:
+            if folder == self.folder or any(folder.iterdir()):
+                break
+            folder.rmdir()
+
+
+def replace_file(target: Path, data: bytes) -> None:
+    """Makes `data` the bytes of an author's file, which keeps its permissions."""
+    aside = target.with_name(_ASIDE + target.name)
+    aside.write_bytes(data)
+    shutil.copymode(target, aside)
+    aside.replace(target)
 
 
 def _gzip(data: bytes) -> bytes:
@@ -86,8 +128,15 @@ def _brotli(data: bytes) -> bytes:
     return compressed
 
 
+_ENCODERS: dict[str, Callable[[bytes], bytes]] = {"gz": _gzip, "br": _brotli}
+
+
 def _beside(target: Path, suffix: str) -> Path:
-    return target.with_name(target.name + suffix)
+    return target.with_name(f"{target.name}.{suffix}")
+
+
+def _is_there(folder: Path, file: Published) -> bool:
+    return os.path.exists(folder / file.path)  # noqa: PTH110 - half the time of Path.exists
 
 
 def _has_bytes(target: Path, data: bytes) -> bool:
@@ -103,16 +152,26 @@ def _next_modified(target: Path) -> int:
     return max(now, int(target.stat().st_mtime) + 1) if target.exists() else now
 
 
-def replace_file(target: Path, data: bytes) -> None:
-    """Makes `data` the bytes of an author's file, which keeps its permissions."""
-    aside = target.with_name(_ASIDE + target.name)
-    aside.write_bytes(data)
-    shutil.copymode(target, aside)
-    aside.replace(target)
-
-
 def _replace(target: Path, data: bytes, modified: int) -> None:
     aside = target.with_name(_ASIDE + target.name)
-    aside.write_bytes(data)
+    try:
+        aside.write_bytes(data)
+    except FileNotFoundError:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        aside.write_bytes(data)
     os.utime(aside, (modified, modified))
     aside.replace(target)
+
+
+def _files(folder: Path, prefix: str) -> Iterator[tuple[str, int, int]]:
+    """Every file below `folder`: path, time in seconds, size."""
+    try:
+        entries = list(os.scandir(folder))
+    except FileNotFoundError:
+        return
+    for entry in entries:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _files(Path(entry.path), f"{prefix}{entry.name}/")
+        else:
+            seen = entry.stat(follow_symlinks=False)
+            yield prefix + entry.name, int(seen.st_mtime), seen.st_size

@@ -1,29 +1,34 @@
-"""The reading child: a process that parses and renders author files under limits.
+"""Reading children: processes that parse and render author files under limits.
 
-A file that sends a parser astray ends this child and nothing else: the parent reports the file that was in
-its hands and goes on with a new child.
+A file that sends a parser astray ends the child that has it in its hands and nothing else: that file is the
+problem, and the builder goes on with a new child. There is one child; many files are read on all cores.
 """
 
 from __future__ import annotations
 
 import errno
+import gc
 import hashlib
+import multiprocessing
+import os
 import resource
 import signal
-import socket
-import subprocess
 import sys
 import traceback
+from collections import deque
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
-from multiprocessing.connection import Connection
+from multiprocessing import Process
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import cast
+from typing import Any, NamedTuple, cast
 
-from feeds.lifeline import end_with_parent, environment_of_child
+from feeds.formats.html import article_page
+from feeds.forms import Forms, forms_of
+from feeds.lifeline import end_with_parent
 from feeds.problems import Position, Problem
-from feeds.publication import Publication
-from feeds.source.article import Reading, read_article
+from feeds.publication import Metadata, Publication
+from feeds.source.article import read_article
 from feeds.source.front_matter import MAX_FILE
 from feeds.source.media import MediaFolder
 
@@ -34,77 +39,169 @@ MEMORY = 256 * 1024 * 1024
 """Bytes of address space beyond what the child has when it starts."""
 
 _WALL_SECONDS = 30.0
-_STARTED = "started"
 _TRIES = 2
 _FROM_OUTSIDE = {-signal.SIGKILL, -signal.SIGTERM}
 """Ends that no limit here brings about: somebody killed the child, and the file is not to blame."""
 
+_BATCH = 16
+"""Files that a child is given at once, so that neither waits for the other."""
 
-class ReadingChild:
-    """Reads files of the folder `content` for `publication`, in another process."""
+_processes = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+"""A fork has everything imported already. On macOS system libraries do not survive one."""
+
+
+class Text(NamedTuple):
+    """What is made of an article's text: its entries in documents, and its page where it has one."""
+
+    forms: Forms
+    page: bytes | None
+
+
+class Outcome(NamedTuple):
+    """What came of reading a file, unless it is `gone`.
+
+    `metadata` is None where they have an error; `text` where it has one, or was not asked for. `digest` is
+    the SHA-256 of the file's bytes; `media` are the paths of the files in `media/` that it was read beside.
+    """
+
+    path: str
+    problems: tuple[Problem, ...]
+    metadata: Metadata | None = None
+    text: Text | None = None
+    digest: bytes = b""
+    has_own_id: bool = False
+    media: tuple[str, ...] = ()
+    gone: bool = False
+
+
+class Task(NamedTuple):
+    """A file to read, with the id that it has by the ledger."""
+
+    path: str
+    kept_id: str | None = None
+    with_text: bool = True
+
+
+class _Child:
+    def __init__(self, content: Path, publication: Publication) -> None:
+        self.connection, theirs = _processes.Pipe()
+        self._process: Process = _processes.Process(  # type: ignore[attr-defined]
+            target=_main, args=(theirs, content, publication, os.getpid()), daemon=True
+        )
+        self._process.start()
+        theirs.close()
+        self.tasks: Sequence[Task] = ()
+
+    def give(self, tasks: Sequence[Task]) -> None:
+        self.tasks = tasks
+        with suppress(OSError):  # it may be dead already, which the wait for its answer finds out
+            self.connection.send(tasks)
+
+    def end(self) -> int | None:
+        """Ends the child; gives the exit status that it had come to by itself, negative for a signal."""
+        self._process.join(timeout=1)
+        status = self._process.exitcode
+        self.kill()
+        return status
+
+    def kill(self) -> None:
+        self.connection.close()
+        self._process.kill()
+        self._process.join()
+
+
+class Readers:
+    """Reads files of the folder `content` for `publication`, in other processes."""
 
     def __init__(self, content: Path, publication: Publication) -> None:
-        self._start = (str(content), publication)
-        self._process: subprocess.Popen[bytes] | None = None
-        self._connection: Connection[object, object] | None = None
+        self._start = (content, publication)
+        self._most = os.cpu_count() or 1
+        self._children: list[_Child] = []
 
-    def read(self, path: str, kept_id: str | None = None) -> Reading | None:
-        """The article in the file `path` or its problems; None where the file is gone.
-
-        `kept_id` is the file's id by the ledger.
+    def read(self, tasks: Sequence[Task]) -> Iterator[Outcome]:
+        """What came of each file, in no order.
 
         Raises OSError where no child can be started: then no file is to blame.
         """
-        for _ in range(_TRIES):
-            connection = self._connected()
-            try:
-                connection.send((path, kept_id))
-                if connection.poll(_WALL_SECONDS):
-                    return cast("Reading | None", connection.recv())
-            except (EOFError, OSError):
-                pass
-            end = self._end()
-            if end not in _FROM_OUTSIDE:
-                break
-        return Reading(path, None, (_too_complex(path, end),))
+        waiting = deque((tasks[at : at + _BATCH], 1) for at in range(0, len(tasks), _BATCH))
+        busy: dict[Any, tuple[_Child, int]] = {}
+        blamed: dict[str, Problem] = {}
+        idle = self._some_children(len(waiting))
+        while waiting or busy:
+            while waiting and idle:
+                batch, attempt = waiting.popleft()
+                child = idle.pop()
+                child.give(batch)
+                busy[child.connection] = child, attempt
+            answered = wait(list(busy), _WALL_SECONDS) or list(busy)
+            for connection in answered:
+                child, attempt = busy.pop(connection)
+                outcomes = _answer(child)
+                if outcomes is not None:
+                    idle.append(child)
+                    yield from (_with_blame(outcome, blamed) for outcome in outcomes)
+                    continue
+                end = child.end()
+                self._children.remove(child)
+                idle += self._some_children(len(self._children) + 1)[-1:]
+                yield from _after_death(child.tasks, attempt, end, waiting, blamed)
+        self.rest()
+
+    def rest(self) -> None:
+        """Ends all children but one."""
+        for child in self._children[1:]:
+            child.kill()
+        del self._children[1:]
 
     def close(self) -> None:
-        """Ends the child."""
-        if self._connection:
-            self._connection.close()
-            self._connection = None
-        if self._process:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+        """Ends all children."""
+        self.rest()
+        for child in self._children:
+            child.kill()
+        self._children.clear()
 
-    def _connected(self) -> Connection[object, object]:
-        if self._connection is None:
-            ours, theirs = socket.socketpair()
-            command = [sys.executable, "-m", "feeds.reading", str(theirs.fileno())]
-            self._process = subprocess.Popen(
-                command,
-                env=environment_of_child(),
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,  # a parser that aborts prints pages
-            )
-            theirs.close()
-            self._connection = Connection(ours.detach())
-            self._connection.send(self._start)
-            if not self._connection.poll(_WALL_SECONDS) or self._connection.recv() != _STARTED:
-                raise ChildProcessError(errno.ECHILD, "the reading child does not start")
-        return self._connection
+    def _some_children(self, wanted: int) -> list[_Child]:
+        while len(self._children) < min(self._most, max(wanted, 1)):
+            try:
+                self._children.append(_Child(*self._start))
+            except OSError as error:
+                raise ChildProcessError(errno.ECHILD, "no reading child can be started") from error
+        return self._children[:]
 
-    def _end(self) -> int | None:
-        """Ends the child; gives the exit status that it had come to by itself, negative for a signal."""
-        process = self._process
-        assert process is not None  # noqa: S101 - it has just been asked
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(timeout=1)
-        status = process.poll()
-        self.close()
-        return status
+
+def _answer(child: _Child) -> list[Outcome] | None:
+    """What the child has made of its tasks; None where it died or does not answer."""
+    with suppress(EOFError, OSError):
+        if child.connection.poll():
+            return cast("list[Outcome]", child.connection.recv())
+    return None
+
+
+def _after_death(
+    tasks: Sequence[Task],
+    attempt: int,
+    end: int | None,
+    waiting: deque[tuple[Sequence[Task], int]],
+    blamed: dict[str, Problem],
+) -> Iterator[Outcome]:
+    """Of several files none is to blame yet: each is tried alone. Then it is the text, or the metadata."""
+    if len(tasks) > 1:
+        waiting.extendleft(((task,), 1) for task in tasks)
+        return
+    (task,) = tasks
+    if end in _FROM_OUTSIDE and attempt < _TRIES:
+        waiting.appendleft((tasks, attempt + 1))
+    elif task.with_text:
+        blamed[task.path] = _too_complex(task.path, end)
+        waiting.appendleft(((task._replace(with_text=False),), 1))
+    else:
+        yield Outcome(task.path, (blamed.pop(task.path, _too_complex(task.path, end)),))
+
+
+def _with_blame(outcome: Outcome, blamed: dict[str, Problem]) -> Outcome:
+    if outcome.path not in blamed:
+        return outcome
+    return outcome._replace(problems=(*outcome.problems, blamed.pop(outcome.path)))
 
 
 def _too_complex(path: str, end: int | None) -> Problem:
@@ -117,50 +214,63 @@ def _too_complex(path: str, end: int | None) -> Problem:
     return Problem(path, Position(), "error", "file-too-complex", found, hint)
 
 
-def main(connection: Connection[object, object]) -> None:
-    """The child: answers each path with a Reading, until the parent is gone."""
-    folder, publication = cast("tuple[str, Publication]", connection.recv())
+def _main(connection: Connection[Any, Any], content: Path, publication: Publication, parent: int) -> None:
+    """The child: answers each list of tasks with outcomes, until the parent is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    end_with_parent(parent)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # a parser that aborts prints pages
+    gc.freeze()  # what came with the fork stays shared
     _limit_memory()
-    connection.send(_STARTED)
     while True:
         try:
-            path, kept_id = cast("tuple[str, str | None]", connection.recv())
+            tasks = cast("Sequence[Task]", connection.recv())
         except (EOFError, ConnectionError):
             return
-        # SIGPROF ends the process also inside a long call into C, which no Python handler could.
-        signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
-        reading = _told(Path(folder), path, kept_id, publication)
-        signal.setitimer(signal.ITIMER_PROF, 0)
-        connection.send(reading)
+        connection.send([_limited(content, task, publication) for task in tasks])
 
 
-def _told(folder: Path, path: str, kept_id: str | None, publication: Publication) -> Reading | None:
-    """The one place that catches everything: a fault of ours in one file must not cost the others."""
+def _limited(content: Path, task: Task, publication: Publication) -> Outcome:
+    # SIGPROF ends the process also inside a long call into C, which no Python handler could.
+    signal.setitimer(signal.ITIMER_PROF, CPU_SECONDS)
     try:
-        return _read(folder, path, kept_id, publication)
+        return _read(content, task, publication)
     except MemoryError:
         raise  # the limit of this child: the parent reports the file
-    except Exception as error:
+    except Exception as error:  # the one place that catches everything: one file must not cost the others
         where = traceback.extract_tb(error.__traceback__)[-1]
         found = f"{type(error).__name__} in {Path(where.filename).name}:{where.lineno}: {error}"
         hint = "this is a fault of the program: please report it with the file"
-        return Reading(path, None, (Problem(path, Position(), "error", "program-fault", found, hint),))
+        return Outcome(task.path, (Problem(task.path, Position(), "error", "program-fault", found, hint),))
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def _read(folder: Path, path: str, kept_id: str | None, publication: Publication) -> Reading | None:
+def _read(content: Path, task: Task, publication: Publication) -> Outcome:
     try:
-        with (folder / path).open("rb") as file:
+        with open(f"{content}/{task.path}", "rb", buffering=0) as file:  # noqa: PTH123 - a tenth of the time
             data = file.read(MAX_FILE + 1)
     except FileNotFoundError:
-        return None
+        return Outcome(task.path, (), gone=True)
     except OSError as error:
         found = f"the file cannot be read: {error.strerror}"
         hint = "let the server's user read it"
-        problem = Problem(path, Position(), "error", "file-unreadable", found, hint)
-        return Reading(path, None, (problem,))
-    media = MediaFolder(folder, publication.url)
-    reading = read_article(path, data, publication, media, kept_id)
-    return replace(reading, digest=hashlib.sha256(data).hexdigest(), media=tuple(media.asked))
+        return Outcome(task.path, (Problem(task.path, Position(), "error", "file-unreadable", found, hint),))
+    media = MediaFolder(content, publication.url)
+    reading = read_article(task.path, data, publication, media, task.kept_id, task.with_text)
+    outcome = Outcome(
+        task.path,
+        reading.problems,
+        reading.metadata,
+        digest=hashlib.sha256(data).digest(),
+        has_own_id=reading.has_own_id,
+        media=tuple(media.asked),
+    )
+    if reading.article is None:
+        return outcome
+    page = article_page(reading.article, publication) if reading.article.page else None
+    return outcome._replace(text=Text(forms_of(reading.article, publication), page))
 
 
 def _limit_memory() -> None:
@@ -169,9 +279,3 @@ def _limit_memory() -> None:
         pages = int(Path("/proc/self/statm").read_text("ascii").split()[0])
         limit = pages * resource.getpagesize() + MEMORY
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-
-
-if __name__ == "__main__":
-    end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    main(Connection(int(sys.argv[1])))

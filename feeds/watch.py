@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,50 +17,114 @@ from feeds.source.folder import is_ignored
 SCAN_SECONDS = 30.0
 """Events are hints, the scan is the truth: what no event told is found after this time."""
 
-_DEBOUNCE_MS = 20
-_STEP_MS = 5
+_DEBOUNCE_MS = 10
+_STEP_MS = 2
+_BURST = 20
+"""So many files at once are no person's save, but a program at work: it is given time to finish."""
+
+_QUIET_SECONDS = 0.05
+_LONGEST_BURST_SECONDS = 1.0
 
 log = logging.getLogger("feeds.watch")
 
+Outcome = tuple[datetime | None, bool]
+"""The next moment at which to look even if nothing changes; whether something is left to be made."""
 
-def watch(content: Path, look: Callable[[], datetime | None]) -> None:
+
+class _Events:
+    """What happened since it was taken last: paths below the content folder, or None for "anything"."""
+
+    def __init__(self) -> None:
+        self.wake = threading.Event()
+        self.ended = threading.Event()
+        self._paths: set[str] | None = None
+        self._lock = threading.Lock()
+
+    def note(self, paths: Collection[str] | None) -> None:
+        with self._lock:
+            self._paths = None if paths is None or self._paths is None else self._paths.union(paths)
+        self.wake.set()
+
+    def take(self) -> set[str] | None:
+        with self._lock:
+            self.wake.clear()
+            paths, self._paths = self._paths, set()
+        return paths
+
+    def end(self) -> None:
+        self.ended.set()
+        self.wake.set()
+
+    @property
+    def count(self) -> int:
+        return len(self._paths or ())
+
+    def settle(self) -> None:
+        """Waits for the end of a burst, so that it is one build."""
+        started, seen = time.monotonic(), self.count
+        while seen > _BURST and time.monotonic() - started < _LONGEST_BURST_SECONDS:
+            self.ended.wait(_QUIET_SECONDS)
+            if self.count == seen:
+                return
+            seen = self.count
+
+
+def watch(
+    content: Path, look: Callable[[Collection[str] | None], Outcome], go_on: Callable[[], Outcome]
+) -> None:
     """Calls `look` now and whenever the content may have changed, until SIGTERM or SIGINT.
 
-    `look` gives the next moment at which it wants to be called even if nothing changes.
+    `look` is given the paths that changed, or None: then anything may have. Between looks `go_on` is called
+    while something is left to be made.
     """
-    again = threading.Event()
-    ended = threading.Event()
-
-    def end(*_: object) -> None:
-        ended.set()
-        again.set()
-
-    signal.signal(signal.SIGTERM, end)
-    signal.signal(signal.SIGINT, end)
-    signal.signal(signal.SIGHUP, lambda *_: again.set())
-    threading.Thread(target=_listen, args=(content, again, ended), daemon=True).start()
-    while not ended.is_set():
-        again.clear()
-        next_due = look()
-        again.wait(_patience(next_due))
-
-
-def _patience(next_due: datetime | None) -> float:
-    if next_due is None:
-        return SCAN_SECONDS
-    return min(SCAN_SECONDS, max(0.0, (next_due - datetime.now(UTC)).total_seconds()))
+    events = _Events()
+    signal.signal(signal.SIGTERM, lambda *_: events.end())
+    signal.signal(signal.SIGINT, lambda *_: events.end())
+    signal.signal(signal.SIGHUP, lambda *_: events.note(None))
+    threading.Thread(target=_listen, args=(content, events), daemon=True).start()
+    scan = 0.0
+    while not events.ended.is_set():
+        events.settle()
+        paths = events.take()
+        if time.monotonic() >= scan:
+            paths = None
+        if paths is None:
+            scan = time.monotonic() + SCAN_SECONDS
+        next_due, left = look(paths)
+        while left and not events.wake.is_set() and not _is_past(next_due):
+            next_due, left = go_on()
+        if not left:
+            events.wake.wait(_patience(next_due, scan))
 
 
-def _listen(content: Path, again: threading.Event, ended: threading.Event) -> None:
+def _is_past(moment: datetime | None) -> bool:
+    return moment is not None and moment <= datetime.now(UTC)
+
+
+def _patience(next_due: datetime | None, scan: float) -> float:
+    """Seconds until something has to be done even if nothing happens."""
+    until_scan = scan - time.monotonic()
+    until_due = until_scan if next_due is None else (next_due - datetime.now(UTC)).total_seconds()
+    return max(0.0, min(until_scan, until_due))
+
+
+def _below(content: Path, paths: Collection[str]) -> set[str] | None:
+    """The paths below `content`; None where the system names it by another path."""
+    if not all(Path(path).is_relative_to(content) for path in paths):
+        return None
+    return {Path(path).relative_to(content).as_posix() for path in paths}
+
+
+def _listen(content: Path, events: _Events) -> None:
     try:
-        for _ in watchfiles.watch(
-            content,
+        for changes in watchfiles.watch(
+            content.absolute(),
             watch_filter=lambda _, path: not is_ignored(Path(path).name),
             debounce=_DEBOUNCE_MS,
             step=_STEP_MS,
-            stop_event=ended,
+            stop_event=events.ended,
             raise_interrupt=False,
         ):
-            again.set()
+            events.note(_below(content.absolute(), {path for _, path in changes}))
     except OSError as error:
         log.warning("no file events (%s): changes are found every %.0f s", error, SCAN_SECONDS)

@@ -26,10 +26,10 @@ from typing import Any
 import lxml.html
 import pytest
 
+from tests.facts import Facts, verdict
 from tests.live import Server, free_port, served
 from tests.newsroom import EXAMPLE, Newsroom
 from tests.readback import read
-from tests.test_three_parsers import Facts, verdict
 
 SHOWN = """
          |newsboat |newsboat |sfeed    |sfeed    |rss2email|rss2email|reader   |reader   |reader

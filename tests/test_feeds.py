@@ -3,54 +3,22 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from html import unescape
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
-import yaml
 
-from tests.newsroom import EXAMPLE, Newsroom
+from tests.facts import SITE, SOURCES, moment, names
+from tests.newsroom import Newsroom
 from tests.readback import Entry, parsed, read
 from tests.rss_rules import violations as rss_violations
 from tests.validity import atom_violations, json_feed_violations
 
-SITE = "http://127.0.0.1:8000/"
 FORMATS = ("rss", "atom", "json")
-BUILT = datetime(2026, 11, 25, 12, tzinfo=UTC)
-MADRID = ZoneInfo("Europe/Madrid")
-
-
-def metadata_of(file: Path) -> dict[str, Any]:
-    """The metadata of an example article, read without the program under test."""
-    text = file.read_text("utf-8")
-    if file.suffix == ".yaml":
-        return dict(yaml.load(text, yaml.BaseLoader))
-    if text.startswith("+++"):
-        return tomllib.loads(text.split("+++")[1])
-    if text.startswith("{"):
-        return dict(json.JSONDecoder().raw_decode(text)[0])
-    return dict(yaml.load(text.split("---\n")[1], yaml.BaseLoader))
-
-
-def moment(value: Any) -> datetime:
-    read = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    return (read if read.tzinfo else read.replace(tzinfo=MADRID)).astimezone(UTC)
-
-
-SOURCES = {
-    metadata["title"]: metadata
-    for file in sorted((EXAMPLE.content / "articles").rglob("*.*"))
-    for metadata in [metadata_of(file)]
-    if moment(metadata.get("published", metadata.get("date"))) <= BUILT
-    and metadata.get("draft") not in ("true", True)
-    and "withdrawn" not in metadata
-}
 
 
 @cache
@@ -94,11 +62,6 @@ def test_an_entry_says_what_its_file_says(example: Path, name: str, title: str) 
         assert entry.enclosure == (SITE + kept["url"].lstrip("/"), kept["type"], int(kept["length"]))
     if "correction" in source:
         assert source["correction"] in unescape(entry.content)
-
-
-def names(authors: Any) -> tuple[str, ...]:
-    listed = authors if isinstance(authors, list) else [authors]
-    return tuple(author["name"] if isinstance(author, dict) else author for author in listed)
 
 
 @pytest.mark.parametrize("title", SOURCES)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -245,7 +248,10 @@ archive_size = 1
 
 
 class Editing(RuleBasedStateMachine):
-    """Any sequence of work leaves `public/` equal to a build from nothing with the same ledger."""
+    """Any sequence of work leaves `public/` equal to a build from nothing with the same ledger.
+
+    The exception is a file that was public and became invalid: its last good version stays.
+    """
 
     names = st.sampled_from(["a", "b", "c", "d"])
 
@@ -257,6 +263,8 @@ class Editing(RuleBasedStateMachine):
         self.newsroom = Newsroom.at(Path(self.folder.name) / "content", PUBLICATION + SMALL_ARCHIVE)
         self.now = datetime(2026, 6, 1, tzinfo=UTC)
         self.builder = Builder(self.newsroom.content, self.newsroom.public, False, lambda: self.now)
+        self.last_good: dict[str, str] = {}
+        self.looks = 0
 
     def file(self, name: str) -> Path:
         return self.newsroom.content / "articles" / f"{name}.md"
@@ -269,7 +277,16 @@ class Editing(RuleBasedStateMachine):
 
     @rule(
         name=names,
-        state=st.sampled_from(["draft: true", "withdrawn: why", "expires: 2026-06-05", "oops: [", "slug: s"]),
+        state=st.sampled_from(
+            [
+                "draft: true",
+                "withdrawn: why",
+                "expires: 2026-06-05",
+                "oops: [",
+                "slug: s",
+                "updated: 2026-06-20",
+            ]
+        ),
     )
     def mark(self, name: str, state: str) -> None:
         if self.file(name).exists():
@@ -289,15 +306,43 @@ class Editing(RuleBasedStateMachine):
     def time_passes(self, hours: int) -> None:
         self.now += timedelta(hours=max(hours, 0))
 
+    @rule()
+    def restart(self) -> None:
+        self.builder.close()
+
+    @rule()
+    def lose_the_index(self) -> None:
+        """What is invalid then has no last good version any more."""
+        self.builder.close()
+        shutil.rmtree(self.newsroom.public.with_name("public.index"))
+        self.last_good.clear()
+
     @invariant()
     def nothing_depends_on_the_way_here(self) -> None:
-        self.builder.build()
-        afresh = Path(self.folder.name) / "afresh"
-        with Builder(self.newsroom.content, afresh, False) as builder:
-            builder._child, builder._publication = self.builder._child, self.builder._publication
-            builder.build(self.now)
-            builder._child = None
+        self.looks += 1
+        hinted = [f"articles/{name}.md" for name in ("a", "b", "c", "d")]
+        self.builder.build(hinted if self.looks % 2 else None)
+        with self.as_published() as content:
+            afresh = Path(self.folder.name) / "afresh"
+            with Builder(content, afresh, False, lambda: self.now, preview=True) as builder:
+                builder.build()
         assert files_of(self.newsroom.public) == files_of(afresh)
+
+    @contextmanager
+    def as_published(self) -> Iterator[Path]:
+        """The content folder with the last good version of what was public and became invalid."""
+        shutil.copytree(self.newsroom.content, content := Path(self.folder.name) / "as-published")
+        assert self.builder._work
+        for name in ("a", "b", "c", "d"):
+            file = content / "articles" / f"{name}.md"
+            if not self.builder._work.catalogue.shown(f"articles/{name}.md"):
+                self.last_good.pop(name, None)
+            elif "oops" not in file.read_text("utf-8"):
+                self.last_good[name] = file.read_text("utf-8")
+            else:
+                file.write_text(self.last_good[name], "utf-8")
+        yield content
+        shutil.rmtree(content)
 
     def teardown(self) -> None:
         self.builder.close()

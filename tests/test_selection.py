@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feeds.addresses import slug
+from feeds.catalogue import Catalogue
 from feeds.dates import EPOCH
-from feeds.publication import Article, Author, Feed, FeedSettings, Publication
-from feeds.selection import feeds_of, is_due, newest_first, next_due, without_rivals
+from feeds.ledger import Ledger
+from feeds.publication import Author, Feed, FeedSettings, Metadata, Publication
+from feeds.selection import is_due, newest_first, without_rivals
 from tests.newsroom import Newsroom
 
 NOON = datetime(2026, 5, 12, 12, 0, tzinfo=UTC)
@@ -23,8 +26,8 @@ SECOND = timedelta(seconds=1)
 PUBLICATION = Publication("The Example", "News for tests.", "https://example.org/", "example.org,2026")
 
 
-def article(path: str, published: datetime = NOON, **fields: Any) -> Article:
-    plain = Article(
+def article(path: str, published: datetime = NOON, **fields: Any) -> Metadata:
+    plain = Metadata(
         path=path,
         id=f"tag:example.org,2026:{path}",
         url=f"https://example.org/articles/{path}/",
@@ -35,14 +38,7 @@ def article(path: str, published: datetime = NOON, **fields: Any) -> Article:
         authors=(Author("Staff"),),
         section=None,
         tags=(),
-        summary="",
-        preface="",
-        body="",
-        footer="",
         language="en",
-        rights="",
-        image=None,
-        enclosure=None,
         draft=False,
         expires=None,
         withdrawn=None,
@@ -50,7 +46,17 @@ def article(path: str, published: datetime = NOON, **fields: Any) -> Article:
     return replace(plain, **fields)
 
 
-def by_name(articles: Sequence[Article], publication: Publication = PUBLICATION) -> dict[str, Feed]:
+NO_LEDGER = Ledger(Path("/nowhere"))
+
+
+def feeds_of(publication: Publication, articles: Sequence[Metadata]) -> list[Feed]:
+    """Every feed there is of `articles`, which are all public."""
+    catalogue = Catalogue(publication)
+    catalogue.update({one.path: one for one in articles}, NOON + timedelta(days=365))
+    return [feed for folder in catalogue.folders() if (feed := catalogue.feed(folder, NO_LEDGER))]
+
+
+def by_name(articles: Sequence[Metadata], publication: Publication = PUBLICATION) -> dict[str, Feed]:
     return {feed.folder: feed for feed in feeds_of(publication, articles)}
 
 
@@ -76,7 +82,8 @@ def test_due_is_published_and_not_expired_drafted_or_withdrawn(fields: dict[str,
 
 moments = st.integers(-10, 10).map(lambda hours: NOON + timedelta(hours=hours))
 articles = st.builds(
-    lambda published, expires, draft: article("a", published, expires=expires, draft=draft),
+    lambda path, published, expires, draft: article(path, published, expires=expires, draft=draft),
+    st.uuids().map(str),
     moments,
     st.none() | moments,
     st.booleans(),
@@ -84,13 +91,15 @@ articles = st.builds(
 
 
 @given(st.lists(articles, max_size=6), moments)
-def test_next_due_is_the_next_moment_at_which_something_changes(some: list[Article], now: datetime) -> None:
+def test_next_due_is_the_next_moment_at_which_something_changes(some: list[Metadata], now: datetime) -> None:
     def public(moment: datetime) -> list[bool]:
         return [is_due(article, moment) for article in some]
 
     ahead = [now + timedelta(hours=hours) for hours in range(1, 22)]
     changes = [moment for moment in ahead if public(moment) != public(now)]
-    assert next_due(some, now) == min(changes, default=None)
+    catalogue = Catalogue(PUBLICATION)
+    catalogue.update({one.path: one for one in some}, now)
+    assert catalogue.next_due(now) == min(changes, default=None)
 
 
 # Order
@@ -114,7 +123,7 @@ def test_the_order_is_that_of_published_and_not_of_updated() -> None:
 # Rivals
 
 
-def check_rivals(first: Article, second: Article, what: str, value: str) -> None:
+def check_rivals(first: Metadata, second: Metadata, what: str, value: str) -> None:
     """`first` stays, whichever is read first, and the problem of `second` names both paths."""
     for order in ([first, second], [second, first]):
         kept, (problem,) = without_rivals(order)
@@ -174,7 +183,7 @@ claims = st.builds(
 
 
 @given(st.lists(claims, max_size=8), st.randoms(use_true_random=False))
-def test_the_order_of_reading_does_not_matter(some: list[Article], chance: random.Random) -> None:
+def test_the_order_of_reading_does_not_matter(some: list[Metadata], chance: random.Random) -> None:
     kept, problems = without_rivals(some)
     assert {one.id for one in kept} == {one.id for one in some}
     assert len(kept) + len(problems) == len(some)
@@ -280,7 +289,7 @@ def test_a_feed_holds_the_newest_up_to_the_limit_and_its_date_is_their_newest_up
     assert feed.updated == NOON + timedelta(days=1)
 
 
-NAMES_OF: dict[str, Callable[[Article], list[str]]] = {
+NAMES_OF: dict[str, Callable[[Metadata], list[str]]] = {
     "section": lambda article: [article.section] if article.section else [],
     "author": lambda article: [author.name for author in article.authors],
     "tag": lambda article: list(article.tags),
@@ -300,7 +309,7 @@ classified = st.lists(
 
 
 @given(classified)
-def test_every_due_article_is_in_exactly_the_feeds_of_its_names(some: list[Article]) -> None:
+def test_every_due_article_is_in_exactly_the_feeds_of_its_names(some: list[Metadata]) -> None:
     for feed in feeds_of(PUBLICATION, some)[1:]:
         names_of = NAMES_OF[feed.kind]
         key = slug(feed.name)
@@ -313,7 +322,7 @@ def test_every_due_article_is_in_exactly_the_feeds_of_its_names(some: list[Artic
 
 
 @given(classified, st.randoms(use_true_random=False))
-def test_feeds_do_not_depend_on_the_order_of_reading(some: list[Article], chance: random.Random) -> None:
+def test_feeds_do_not_depend_on_the_order_of_reading(some: list[Metadata], chance: random.Random) -> None:
     feeds = feeds_of(PUBLICATION, some)
     chance.shuffle(some)
     assert feeds_of(PUBLICATION, some) == feeds

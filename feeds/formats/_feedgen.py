@@ -7,12 +7,13 @@ feedgen 1.0.0 is unmaintained (last commit 2023-12-25). What is cured:
 - `formatRFC2822` switches the locale of the whole process and is not thread-safe: replaced.
 - The defaults of both dates are the current time: `Generator` and `Entry` want every date.
 - It lacks elements: `extend` of either may add any to the end of the channel, feed, item or entry.
-- `add_entry` puts each entry before the others: `Generator.add` appends.
+- A feed is serialised whole, however little of it changed: `entry_bytes` gives what it would write of one
+  entry, and `document` puts such entries into a feed, byte for byte what feedgen would write of them all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import feedgen.entry  # type: ignore[import-untyped]
@@ -30,6 +31,9 @@ XML = "http://www.w3.org/XML/1998/namespace"
 
 HISTORY = "http://purl.org/syndication/history/1.0"
 TOMBSTONES = "http://purl.org/atompub/tombstones/1.0"
+RSS_PREFIXES = {"atom": ATOM, "content": "http://purl.org/rss/1.0/modules/content/"}
+"""Those that feedgen declares in RSS."""
+
 NAMESPACES = {"dc": DC, "itunes": ITUNES, "media": MEDIA}
 """The prefixes that every feed declares beside those of feedgen."""
 
@@ -108,9 +112,19 @@ class Generator(feedgen.feed.FeedGenerator):  # type: ignore[misc]
         self._FeedGenerator__rss_generator = f"Feedwright {__version__}"
         self.docs("https://www.rssboard.org/rss-specification")
 
-    def add(self, entry: Entry) -> None:
-        """Puts `entry` after those already there."""
-        self.add_entry(entry, order="append")
+
+def entry_bytes(entry: Any, prefixes: dict[str, str]) -> bytes:
+    """The `item` or `entry` element as it stands in a feed that declares `prefixes`."""
+    feed = lxml.etree.Element("feed", nsmap=RSS_PREFIXES | NAMESPACES | prefixes)
+    feed.append(entry)
+    written: bytes = lxml.etree.tostring(feed, encoding="UTF-8", xml_declaration=False)
+    return written[written.index(b">") + 1 : written.rindex(b"</feed>")]
+
+
+def document(without_entries: bytes, entries: Iterable[bytes], end: bytes) -> bytes:
+    """A feed with `entries` in it, which belong before the closing tags `end`."""
+    head, _, _ = without_entries.rpartition(end)
+    return b"".join([head, *entries, end])
 
 
 def element(parent: Any, name: str, text: str = "", **attributes: str | int | None) -> Any:

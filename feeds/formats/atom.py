@@ -2,29 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from feeds.addresses import below
 from feeds.dates import rfc3339
+from feeds.formats import _feedgen
 from feeds.formats._categories import categories
-from feeds.formats._feedgen import HISTORY, TOMBSTONES, XML, Entry, Generator, element
+from feeds.formats._feedgen import HISTORY, TOMBSTONES, XML, Entry, Generator, element, entry_bytes
 from feeds.formats._links import document_links
 from feeds.formats._media import add_media
 from feeds.publication import Article, Author, Feed, Publication
 
 MEDIA_TYPE = "application/atom+xml"
 
+_PREFIXES = {"at": TOMBSTONES, "fh": HISTORY}
 
-def render(feed: Feed, publication: Publication) -> bytes:
-    """The Atom document of `feed`."""
-    generator = Generator(lambda parent: _extend_feed(parent, feed), {"at": TOMBSTONES, "fh": HISTORY})
+
+def document(feed: Feed, publication: Publication, entries: Iterable[bytes]) -> bytes:
+    """The Atom document of `feed`; `entries` are what `entry` gives for its articles."""
+    return _feedgen.document(_feed(feed, publication).atom_str(), entries, b"</feed>")
+
+
+def entry(article: Article, publication: Publication) -> bytes:
+    """The `entry` element of `article`."""
+    return entry_bytes(_entry(article, publication).atom_entry(), _PREFIXES)
+
+
+def _feed(feed: Feed, publication: Publication) -> Generator:
+    generator = Generator(lambda parent: _extend_feed(parent, feed), _PREFIXES)
     page = below(publication.url, feed.folder)
     archive = f"/archive/{feed.page}" if feed.page else ""
     generator.id(f"tag:{publication.id}:{(feed.folder or 'feed').rstrip('/')}{archive}")
     generator.title(feed.title)
     generator.subtitle(feed.description)
     generator.updated(feed.updated)
-    generator.language(publication.language)
+    generator.language(feed.language)
     for relation, address in document_links(feed, "atom", publication):
         generator.link(href=address, rel=relation, type=MEDIA_TYPE)
     generator.link(href=page, rel="alternate", type="text/html")
@@ -38,10 +51,7 @@ def render(feed: Feed, publication: Publication) -> bytes:
         generator.icon(publication.icon)
     if publication.logo:
         generator.logo(publication.logo)
-    for article in feed.articles:
-        generator.add(_entry(article, publication))
-    document: bytes = generator.atom_str()
-    return document
+    return generator
 
 
 def _extend_feed(parent: Any, feed: Feed) -> None:

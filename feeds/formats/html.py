@@ -10,7 +10,7 @@ import jinja2
 from markupsafe import Markup
 
 from feeds.addresses import FEED_FILES, below
-from feeds.dates import in_words, rfc3339, zone
+from feeds.dates import EPOCH, in_words, rfc3339, zone
 from feeds.formats import atom, jsonfeed, rss
 from feeds.publication import Article, Feed, FeedFormat, Publication
 
@@ -30,22 +30,32 @@ _templates = jinja2.Environment(
 )
 
 
-def start_page(feeds: Iterable[Feed], publication: Publication) -> bytes:
-    """Every feed of the publication, and the newest articles."""
-    first, *others = feeds
-    groups = {title: [feed for feed in others if feed.kind == kind] for kind, title in GROUPS.items()}
-    return _render("start.html", publication, first, groups=groups)
+def start_page(
+    feed: Feed, others: Iterable[Feed], publication: Publication, entries: Iterable[bytes]
+) -> bytes:
+    """Every feed of the publication, whose own is `feed`; `entries` are as those of a feed's page."""
+    groups: dict[str, list[Feed]] = {title: [] for title in GROUPS.values()}
+    for other in others:
+        groups[GROUPS[other.kind]].append(other)
+    return _page("start.html", publication, feed, groups=groups, entries=_marked_up(entries))
 
 
-def feed_page(feed: Feed, publication: Publication) -> bytes:
-    """What `feed` is, its addresses, and what is in it."""
-    return _render("feed.html", publication, feed)
+def feed_page(feed: Feed, publication: Publication, entries: Iterable[bytes]) -> bytes:
+    """What `feed` is, its addresses, and what is in it: `entries` are what `entry` gives for its articles."""
+    return _page("feed.html", publication, feed, entries=_marked_up(entries))
 
 
-def article_page(article: Article, publication: Publication, feed: Feed) -> bytes:
-    """`article` for a person; `feed` is the one that the page leads to."""
+def entry(article: Article, publication: Publication) -> bytes:
+    """The list item of `article` on the page of a feed."""
+    return _rendered("entry.html", publication, article=article) + b"\n"
+
+
+def article_page(article: Article, publication: Publication) -> bytes:
+    """`article` for a person; it leads to the publication's feeds."""
     html = Markup(article.preface + article.body)  # noqa: S704 - sanitised when it was read
-    return _render("article.html", publication, feed, article=article, html=html)
+    publications = (publication.title, publication.description, publication.language)
+    feed = Feed("publication", "", "", *publications, EPOCH)
+    return _page("article.html", publication, feed, article=article, html=html)
 
 
 def stylesheet() -> bytes:
@@ -53,17 +63,24 @@ def stylesheet() -> bytes:
     return _templates.get_template("style.css").render().encode()
 
 
-def _render(template: str, publication: Publication, feed: Feed, **values: Any) -> bytes:
+def _marked_up(entries: Iterable[bytes]) -> Markup:
+    return Markup(b"".join(entries).decode())  # noqa: S704 - escaped by the template of an entry
+
+
+def _page(template: str, publication: Publication, feed: Feed, **values: Any) -> bytes:
+    formats = [
+        (label, media_type, FEED_FILES[name], below(publication.url, feed.folder + FEED_FILES[name]))
+        for name, (label, media_type) in FORMATS.items()
+        if name in publication.feeds.formats
+    ]
+    base = urlsplit(publication.url).path
+    return _rendered(template, publication, feed=feed, base=base, formats=formats, **values)
+
+
+def _rendered(template: str, publication: Publication, **values: Any) -> bytes:
     local = zone(publication.timezone)
     page = _templates.get_template(template).render(
         publication=publication,
-        feed=feed,
-        base=urlsplit(publication.url).path,
-        formats=[
-            (label, media_type, FEED_FILES[name], below(publication.url, feed.folder + FEED_FILES[name]))
-            for name, (label, media_type) in FORMATS.items()
-            if name in publication.feeds.formats
-        ],
         in_words=lambda moment: in_words(moment, local),
         rfc3339=rfc3339,
         **values,

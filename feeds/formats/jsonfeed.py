@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from feeds import __version__
@@ -15,11 +16,11 @@ from feeds.publication import Article, Author, Enclosure, Feed, Image, Publicati
 MEDIA_TYPE = "application/feed+json"
 
 
-def render(feed: Feed, publication: Publication) -> bytes:
-    """The JSON Feed document of `feed`."""
+def document(feed: Feed, publication: Publication, items: Iterable[bytes]) -> bytes:
+    """The JSON Feed document of `feed`; `items` are what `entry` gives for its articles."""
     page = below(publication.url, feed.folder)
     links = dict(document_links(feed, "json", publication))
-    document = {
+    members = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": feed.title,
         "home_page_url": page,
@@ -29,16 +30,24 @@ def render(feed: Feed, publication: Publication) -> bytes:
         "icon": publication.icon,
         "favicon": publication.icon,
         "authors": _authors(publication.authors),
-        "language": publication.language,
+        "language": feed.language,
         "hubs": [{"type": "WebSub", "url": hub} for hub in publication.hubs],
         "_feedwright": _present(
             {"generator": f"Feedwright {__version__}", "updated": rfc3339(feed.updated)}
             | {"copyright": publication.copyright, "logo": publication.logo}
+            | {"archive": feed.page and True, "current": links.get("current")}
         ),
-        "items": [_item(article, publication) for article in feed.articles],
     }
-    kept = _present(document) | {"items": document["items"]}
-    return json.dumps(kept, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return _written(_present(members)).removesuffix(b"}") + b',"items":[' + b",".join(items) + b"]}"
+
+
+def entry(article: Article, publication: Publication) -> bytes:
+    """The item of `article`."""
+    return _written(_item(article, publication))
+
+
+def _written(value: object) -> bytes:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
 def _item(article: Article, publication: Publication) -> dict[str, Any]:

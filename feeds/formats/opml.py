@@ -29,5 +29,5 @@ def render(feeds: Iterable[Feed], publication: Publication) -> bytes | None:
         page = below(publication.url, feed.folder)
         attributes = {"type": "rss", "text": feed.title, "title": feed.title, "htmlUrl": page}
         address = below(page, FEED_FILES["rss" if chosen == "rss" else "atom"])
-        etree.SubElement(body, "outline", attributes | {"xmlUrl": address, "language": publication.language})
+        etree.SubElement(body, "outline", attributes | {"xmlUrl": address, "language": feed.language})
     return etree.tostring(root, encoding="utf-8", xml_declaration=True)

@@ -3,31 +3,44 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from feeds.addresses import below
 from feeds.dates import rfc3339
+from feeds.formats import _feedgen
 from feeds.formats._categories import categories
-from feeds.formats._feedgen import ATOM, DC, HISTORY, Entry, Generator, element
+from feeds.formats._feedgen import ATOM, DC, HISTORY, Entry, Generator, element, entry_bytes
 from feeds.formats._links import document_links
 from feeds.formats._media import add_media
 from feeds.publication import Article, Feed, Publication
 
 MEDIA_TYPE = "application/rss+xml"
 
+_PREFIXES = {"fh": HISTORY}
 _TITLE = re.compile(rb"<title>[^<]*</title>")
 
 
-def render(feed: Feed, publication: Publication) -> bytes:
-    """The RSS document of `feed`."""
-    generator = Generator(lambda channel: _extend_channel(channel, feed, publication), {"fh": HISTORY})
+def document(feed: Feed, publication: Publication, items: Iterable[bytes]) -> bytes:
+    """The RSS document of `feed`; `items` are what `entry` gives for its articles."""
+    without = _TITLE.sub(_spell_title, _channel(feed, publication).rss_str())
+    return _feedgen.document(without, items, b"</channel></rss>")
+
+
+def entry(article: Article, publication: Publication) -> bytes:
+    """The `item` element of `article`."""
+    return _TITLE.sub(_spell_title, entry_bytes(_item(article, publication).rss_entry(), _PREFIXES))
+
+
+def _channel(feed: Feed, publication: Publication) -> Generator:
+    generator = Generator(lambda channel: _extend_channel(channel, feed, publication), _PREFIXES)
     page = below(publication.url, feed.folder)
     generator.title(feed.title)
     generator.description(feed.description)
     for relation, address in document_links(feed, "rss", publication):
         generator.link(href=address, rel=relation, type=MEDIA_TYPE)
     generator.link(href=page, rel="alternate", type="text/html")
-    generator.language(publication.language)
+    generator.language(feed.language)
     generator.pubDate(feed.updated)
     generator.updated(feed.updated)
     generator.ttl(publication.feeds.max_age // 60)
@@ -35,9 +48,7 @@ def render(feed: Feed, publication: Publication) -> bytes:
         generator.copyright(publication.copyright)
     if picture := publication.icon or publication.logo:
         generator.image(url=picture, title=feed.title, link=page)
-    for article in feed.articles:
-        generator.add(_item(article, publication))
-    return _TITLE.sub(_spell_title, generator.rss_str())
+    return generator
 
 
 def _spell_title(title: re.Match[bytes]) -> bytes:

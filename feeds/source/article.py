@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
 from feeds import dates, markup
-from feeds.addresses import AddressError, absolute, below, encoded, is_slug, slug, web_url
+from feeds.addresses import AddressError, absolute, below, is_slug, slug, web_url
 from feeds.located import Located, Place, check, hint, known_names, nearest, spellings
 from feeds.problems import ContentError, Level, Position, Problem
-from feeds.publication import Article, Author, Enclosure, Image, Publication
+from feeds.publication import Article, Author, Enclosure, Image, Metadata, Publication
 from feeds.source.fields import ArticleFields, AuthorFields, EnclosureFields, Fields, ImageFields
-from feeds.source.folder import MEDIA, SourceFile
+from feeds.source.folder import MEDIA
 from feeds.source.front_matter import Source, read_source
 from feeds.source.media import MediaFolder
 
@@ -42,33 +42,39 @@ _MODELS: dict[str, type[Fields]] = {
 class Reading:
     """What became of a file: an article, unless one of the `problems` is an error.
 
-    `digest` is the SHA-256 of its bytes; `media` are the files in `media/` that it was read beside.
+    `metadata` are there also where the text alone cannot be used, or was not read. `has_own_id`: the file
+    names its id.
     """
 
     path: str
     article: Article | None
     problems: tuple[Problem, ...]
-    digest: str = ""
-    media: tuple[SourceFile, ...] = ()
+    metadata: Metadata | None = None
     has_own_id: bool = False
 
 
 def read_article(
-    path: str, data: bytes, publication: Publication, media: MediaFolder, kept_id: str | None = None
+    path: str,
+    data: bytes,
+    publication: Publication,
+    media: MediaFolder,
+    kept_id: str | None = None,
+    with_text: bool = True,
 ) -> Reading:
     """The article in the file `path`, whose bytes are `data`. Never raises for what an author can write.
 
-    `kept_id` is the id that the file has by the ledger, if it does not name one itself.
+    `kept_id` is the id that the file has by the ledger, if it does not name one itself. Without its text an
+    article is read ten times as fast: enough to know where it belongs.
     """
     try:
-        source = read_source(path, data)
+        source = read_source(path, data, with_text)
     except ContentError as error:
         return Reading(path, None, error.problems)
     clock_changes: list[tuple[str, str]] = []
     context = {"zone": dates.zone(publication.timezone), "warnings": clock_changes}
     fields, errors = check(ArticleFields, source.metadata, path, context)
     problems = [*source.problems, *errors, *_metadata_warnings(path, source.metadata)]
-    article = None
+    article = metadata = None
     if fields is not None:
         reader = _ArticleReader(path, source, fields, publication, media, kept_id, problems)
         for field_name, message in clock_changes:
@@ -76,10 +82,13 @@ def read_article(
             hint = "write the offset too, as in 2026-05-12T13:20:00+02:00"
             reader.report((name,), "warning", "date-clock-change", message, hint)
         article = reader.article()
+        if not any(problem.level == "error" for problem in problems):
+            metadata = article.metadata
+            article = reader.with_text(article) if with_text else None
     if any(problem.level == "error" for problem in problems):
         article = None
     own = fields is not None and fields.id is not None
-    return Reading(path, article, tuple(sorted(problems)), has_own_id=own)
+    return Reading(path, article, tuple(sorted(problems)), metadata, own)
 
 
 def _metadata_warnings(path: str, metadata: Located) -> Iterator[Problem]:
@@ -145,7 +154,7 @@ class _ArticleReader:
         fields, publication = self.fields, self.publication
         page = self.page()
         url = fields.link or below(publication.url, page)
-        article = Article(
+        return Article(
             path=self.path,
             id=ascii_id(fields.id) if fields.id else self.kept_id or minted_id(publication.id, self.path),
             url=url,
@@ -156,10 +165,6 @@ class _ArticleReader:
             authors=self.authors(),
             section=fields.section,
             tags=self.tags(),
-            summary="",
-            preface="",
-            body="",
-            footer="",
             language=self.language(),
             rights=fields.rights or "",
             image=self.image(url),
@@ -168,7 +173,6 @@ class _ArticleReader:
             expires=fields.expires,
             withdrawn=fields.withdrawn,
         )
-        return self.with_text(article)
 
     def with_text(self, article: Article) -> Article:
         try:
@@ -226,23 +230,22 @@ class _ArticleReader:
         return max(updated or published, published)
 
     def slug(self) -> str:
-        path = PurePosixPath(self.path)
-        name = path.parent.name if path.stem == "index" and path.parent.name else path.stem
+        name = stem(self.path).rpartition("/")[2]
         return unicodedata.normalize("NFC", self.fields.slug or (name if is_slug(name) else slug(name)))
 
     def page(self) -> str:
         """The path of the article's page below the publication's address, percent-encoded."""
         there = self.fields.published.astimezone(dates.zone(self.publication.timezone))
-        values = {
-            "slug": self.slug(),
-            "year": f"{there.year:04}",
-            "month": f"{there.month:02}",
-            "day": f"{there.day:02}",
-            "section": slug(self.fields.section or _NO_SECTION),
-            "id": slug(self.fields.id or self.path),
+        values: dict[str, Callable[[], str]] = {
+            "slug": self.slug,
+            "year": lambda: f"{there.year:04}",
+            "month": lambda: f"{there.month:02}",
+            "day": lambda: f"{there.day:02}",
+            "section": lambda: slug(self.fields.section or _NO_SECTION),
+            "id": lambda: slug(self.fields.id or self.path),
         }
         template = quote(self.publication.permalink.lstrip("/"), safe="/{}%")
-        page = re.sub(r"\{(\w+)\}", lambda match: encoded(values[match[1]]), template)
+        page = re.sub(r"\{(\w+)\}", lambda match: quote(values[match[1]](), safe=""), template)
         if page.partition("/")[0] in RESERVED:
             found = f"the address /{page} is among those of feeds and files"
             self.report(("slug",), "error", "address-reserved", found, "write another slug or section")
@@ -326,5 +329,10 @@ def ascii_id(id_: str) -> str:
 
 def minted_id(publication_id: str, path: str) -> str:
     """The id of an article that names none: a tag URI (RFC 4151) of the publication and the file's path."""
-    stem = PurePosixPath(path).with_suffix("")
-    return f"tag:{publication_id}:{quote(str(stem.parent if stem.name == 'index' else stem))}"
+    return f"tag:{publication_id}:{quote(stem(path))}"
+
+
+def stem(path: str) -> str:
+    """What names the article in the file `path`: that without its extension, the folder of an `index.md`."""
+    name = os.path.splitext(path)[0]  # noqa: PTH122 - a tenth of the time of PurePath
+    return name.removesuffix("/index")

@@ -1,11 +1,14 @@
-"""Which files below the content folder are articles."""
+"""Which files below the content folder are articles and media, and which of them changed."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import stat
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 ARTICLE_SUFFIXES = {".md", ".html", ".yaml", ".toml", ".json"}
 
@@ -13,11 +16,14 @@ CONFIG = "publication.toml"
 LEDGER = "ledger.jsonl"
 MEDIA = "media"
 
+_MEDIA_PREFIX = f"{MEDIA}/"
+_SETTLED_NS = 100_000_000
+"""A file that changed less than this before it was seen may change again with the same size and mtime."""
+
 _BACKUPS = ("~", ".tmp", ".bak", ".orig", ".swp", ".part")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class SourceFile:
+class SourceFile(NamedTuple):
     """A file as a scan saw it: `path` below the content folder, with `/`, and what changes when it does."""
 
     path: str
@@ -29,16 +35,25 @@ class SourceFile:
 def article_files(content: Path) -> list[SourceFile]:
     """Every article below `content`, in the order of their paths."""
     return sorted(
-        file
-        for file in _files(content, "")
-        if Path(file.path).suffix in ARTICLE_SUFFIXES and file.path != CONFIG
+        file for file in _files(content, "") if suffix(file.path) in ARTICLE_SUFFIXES and file.path != CONFIG
     )
 
 
+def suffix(path: str) -> str:
+    """The extension of a path, with its dot."""
+    return os.path.splitext(path)[1]  # noqa: PTH122 - a tenth of the time of PurePath
+
+
 def media_files(content: Path) -> list[SourceFile]:
-    """Every file below `content/media`, in the order of their paths."""
+    """Every file below `content/media` whose name is text, in the order of their paths."""
     media = content / MEDIA
-    return sorted(_files(media, f"{MEDIA}/")) if media.is_dir() else []
+    found = _files(media, _MEDIA_PREFIX) if media.is_dir() else ()
+    return sorted(file for file in found if is_utf_8(file.path))
+
+
+def is_utf_8(path: str) -> bool:
+    """Whether a path is text; the bytes of another could stand in no feed, and are no address."""
+    return path.encode(errors="ignore").decode() == path
 
 
 def is_ignored(name: str) -> bool:
@@ -58,3 +73,99 @@ def _files(folder: Path, prefix: str) -> Iterator[SourceFile]:
             elif entry.is_file(follow_symlinks=False):
                 seen = entry.stat(follow_symlinks=False)
                 yield SourceFile(prefix + entry.name, seen.st_mtime_ns, seen.st_size, seen.st_ino)
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What is in the content folder that was not there, or not so, at the look before."""
+
+    articles: list[SourceFile]
+    media: list[SourceFile]
+    gone: list[str]
+
+
+class Folder:
+    """The content folder `content`, and the article and media files that it held at the last look."""
+
+    def __init__(self, content: Path, files: Iterable[SourceFile] = ()) -> None:
+        self.content = content
+        self._files = {file.path: file for file in files}
+        self._unsettled: set[str] = set()
+        self._looked = False
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._files
+
+    def __getitem__(self, path: str) -> SourceFile:
+        return self._files[path]
+
+    def media(self) -> list[str]:
+        """The paths of all media files, in order."""
+        return sorted(filter(is_media, self._files))
+
+    def forget(self) -> None:
+        """At the next look everything is new."""
+        self._files = {path: file._replace(modified=0) for path, file in self._files.items()}
+
+    def look(self, paths: Iterable[str] | None = None) -> Scan:
+        """What changed since the look before: among `paths`, as file events name them, or anywhere.
+
+        The first look is at all of it.
+
+        Raises OSError where the folder cannot be read.
+        """
+        started = time.time_ns()
+        found = self._found(self._unsettled.union(paths)) if self._looked and paths is not None else None
+        self._looked = True
+        if found is None:
+            everything: dict[str, SourceFile | None] = dict.fromkeys(self._files)
+            found = everything | {
+                file.path: file for file in (*article_files(self.content), *media_files(self.content))
+            }
+        changed = [file for path, file in found.items() if file and file != self._files.get(path)]
+        gone = [path for path, file in found.items() if file is None and path in self._files]
+        self._unsettled -= found.keys()
+        for path in gone:
+            del self._files[path]
+        for file in changed:
+            settled = started - file.modified > _SETTLED_NS
+            self._files[file.path] = file if settled else file._replace(modified=0)
+            if not settled:
+                self._unsettled.add(file.path)
+        changed.sort()
+        articles = [file for file in changed if not is_media(file.path)]
+        return Scan(articles, [file for file in changed if is_media(file.path)], gone)
+
+    def _found(self, paths: Iterable[str]) -> dict[str, SourceFile | None] | None:
+        """What is at `paths`; None where one of them is a folder, or was one."""
+        found: dict[str, SourceFile | None] = {}
+        for path in paths:
+            found[path] = file_at(self.content, path) if _is_looked_at(path) else None
+            if found[path] is None and path not in self._files:
+                is_folder = os.path.isdir(self.content / path)  # noqa: PTH112 - a third of the time
+                if is_folder or any(known.startswith(f"{path}/") for known in self._files):
+                    return None
+        return found
+
+
+def file_at(folder: Path, path: str) -> SourceFile | None:
+    """The regular file `path` below `folder`, if there is one."""
+    try:
+        seen = os.lstat(folder / path)
+    except OSError:
+        return None
+    if not stat.S_ISREG(seen.st_mode):
+        return None
+    return SourceFile(path, seen.st_mtime_ns, seen.st_size, seen.st_ino)
+
+
+def is_media(path: str) -> bool:
+    """Whether the file at `path` is in `media/`."""
+    return path.startswith(_MEDIA_PREFIX)
+
+
+def _is_looked_at(path: str) -> bool:
+    """Whether the file at `path` is an article or media by its name."""
+    if any(map(is_ignored, path.split("/"))):
+        return False
+    return is_media(path) or (suffix(path) in ARTICLE_SUFFIXES and path != CONFIG)

@@ -7,12 +7,12 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import PurePosixPath
 
 from feeds.located import Located, SyntaxFaultError, read_json, read_toml, read_yaml
 from feeds.markup import unsafe_characters, xml_safe
 from feeds.problems import ContentError, Position, Problem, printable
 from feeds.source.bidi import direction_faults
+from feeds.source.folder import is_utf_8, suffix
 
 MAX_FILE = 2 * 1024 * 1024
 """Bytes of one file."""
@@ -41,15 +41,20 @@ class Source:
     problems: tuple[Problem, ...]
 
 
-def read_source(path: str, data: bytes) -> Source:
-    """The file `path` taken apart. Raises ContentError."""
-    if path.encode(errors="ignore").decode() != path:
+def read_source(path: str, data: bytes, with_text: bool = True) -> Source:
+    """The file `path` taken apart; without its text, what is wrong in that is not looked for.
+
+    Raises ContentError.
+    """
+    if not is_utf_8(path):
         raise _failure(printable(path), Position(), "file-name", "its name is not UTF-8", "rename the file")
     if not data:
         raise _failure(path, Position(), "file-empty", "the file is empty", _beginning(path))
     text = decoded(path, data)
-    warnings = tuple(_character_problems(path, text))
-    text = xml_safe(text)
+    warnings: tuple[Problem, ...] = ()
+    if with_text:
+        warnings = tuple(_character_problems(path, text))
+        text = xml_safe(text)
     try:
         metadata, body, body_line = _split(path, text)
     except SyntaxFaultError as fault:
@@ -82,7 +87,7 @@ def decoded(path: str, data: bytes) -> str:
 
 
 def _split(path: str, text: str) -> tuple[Located, str, int]:
-    if read := _READERS.get(PurePosixPath(path).suffix):
+    if read := _READERS.get(suffix(path)):
         return read(_bounded(text)), "", 1
     first, _, rest = text.partition("\n")
     if read := _FENCES.get(first.rstrip()):
@@ -106,6 +111,7 @@ def _fenced(read: Callable[[str], Located], fence: str, rest: str) -> tuple[Loca
 
 
 def _json_block(text: str) -> tuple[Located, str, int]:
+    text = xml_safe(text)
     try:
         _, end = json.JSONDecoder().raw_decode(text)
     except (ValueError, RecursionError):
@@ -119,7 +125,7 @@ def _bounded(block: str) -> str:
         raise SyntaxFaultError(
             Position(), f"the metadata has over {MAX_BLOCK:,} characters", "move text into the body"
         )
-    return block
+    return xml_safe(block)
 
 
 def _character_problems(path: str, text: str) -> Iterator[Problem]:
@@ -141,7 +147,7 @@ def _position(text: str, offset: int) -> Position:
 
 
 def _beginning(path: str) -> str:
-    return _BEGIN_ALL_METADATA.get(PurePosixPath(path).suffix, _BEGIN)
+    return _BEGIN_ALL_METADATA.get(suffix(path), _BEGIN)
 
 
 def _failure(path: str, position: Position, code: str, message: str, hint: str) -> ContentError:

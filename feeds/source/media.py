@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import imagesize  # type: ignore[import-untyped]
 
 from feeds.media_types import DOWNLOAD, content_type
-from feeds.source.folder import MEDIA, SourceFile
+from feeds.source.folder import MEDIA
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,25 +28,24 @@ class MediaFacts:
 class MediaFolder:
     """The `media/` of the folder `content`, published below `site`.
 
-    `asked` lists each file that was asked for, as it was: what was made from it holds while it is so.
+    `asked` lists the path of each file that was asked for: what was made from it holds while it is so.
     """
 
     content: Path
     site: str
-    asked: list[SourceFile] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
 
     def facts(self, url: str) -> MediaFacts | None:
         """What the file at `url` says of itself; None where it is not one of ours."""
         path = unquote(url.removeprefix(self.site)) if url.startswith(f"{self.site}{MEDIA}/") else ""
         if not path or {"", ".", ".."} & set(path.split("/")):
             return None
+        self.asked.append(path)
         file = self.content / path
         try:
             seen = os.lstat(file)
         except (OSError, ValueError):
-            self.asked.append(absent(path))
             return None
-        self.asked.append(SourceFile(path, seen.st_mtime_ns, seen.st_size, seen.st_ino))
         if not stat.S_ISREG(seen.st_mode):
             return None
         media_type = content_type(f"/{path}").partition(";")[0]
@@ -54,8 +53,3 @@ class MediaFolder:
         width, height = imagesize.get(file) if media_type.startswith("image/") else (-1, -1)
         size = (int(width), int(height)) if width > 0 and height > 0 else (None, None)
         return MediaFacts(known, seen.st_size, *size)
-
-
-def absent(path: str) -> SourceFile:
-    """What stands for a file that is not there."""
-    return SourceFile(path, 0, 0, 0)

@@ -1,0 +1,153 @@
+"""Documents -> files of `public/`, put together from the kept forms of articles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from importlib.resources import files
+
+from feeds.catalogue import Catalogue
+from feeds.documents import Document, feed_files, page_file, routes, serving
+from feeds.formats import html, opml
+from feeds.forms import Form
+from feeds.history import routes as moved
+from feeds.index import Index
+from feeds.ledger import Ledger
+from feeds.media_types import may_be_encoded
+from feeds.output import File, Output
+from feeds.publication import Feed
+from feeds.reading import Outcome, Readers, Task
+from feeds.source.folder import Folder
+
+SITE_FILES = ("favicon.ico", "robots.txt")
+
+
+class Renderer:
+    """Makes documents of what is in `catalogue` and `ledger`.
+
+    `pages` are bytes of article pages that were made already, by path of the article's file; `read` are
+    outcomes of files that had to be read.
+    """
+
+    def __init__(
+        self, folder: Folder, catalogue: Catalogue, ledger: Ledger, output: Output, readers: Readers
+    ) -> None:
+        self.folder = folder
+        self.catalogue = catalogue
+        self.ledger = ledger
+        self.output = output
+        self.index: Index = output.index
+        self.readers = readers
+        self.pages: dict[str, bytes] = {}
+        self.read: list[Outcome] = []
+
+    def make(self, documents: Sequence[Document], now: datetime) -> None:
+        """Makes `documents`, in that order; what they need of articles is read on all cores at once."""
+        feeds = (self._feed(document) for document in documents)
+        self._ensure([article.path for feed in feeds if feed for article in feed.articles])
+        self._ensure_pages([document.name for document in documents if document.kind == "article"])
+        for document in documents:
+            if document.kind == "media":
+                self._copy(document)
+            elif document.kind != "article":
+                self.output.publish(document.owner, self._files(document, now))
+
+    def _files(self, document: Document, now: datetime) -> Iterable[File]:
+        publication = self.catalogue.publication
+        match document.kind:
+            case "serving":
+                return [File("serving.json", serving(publication), "")]
+            case "routes":
+                return [File("routes.json", routes(moved(self.catalogue, self.ledger, now)), "")]
+            case "site":
+                return self._site_files()
+            case "outline":
+                outlines = opml.render(self._all_feeds(), publication)
+                return [File("feeds.opml", outlines)] if outlines else []
+        feed = self._settled(document)
+        if feed is None:
+            return []
+        match document.kind:
+            case "start":
+                _, *others = self._all_feeds()
+                page = html.start_page(feed, others, publication, self._entries(feed, "html"))
+                return [File("index.html", page)]
+            case "listing":
+                page = html.feed_page(feed, publication, self._entries(feed, "html"))
+                return [File(page_file(feed.folder), page)]
+        return feed_files(feed, publication, lambda name: self._entries(feed, name))
+
+    def _all_feeds(self) -> Iterator[Feed]:
+        """The publication's own, then the others without what is in them."""
+        if own := self.catalogue.feed("", self.ledger):
+            yield own
+        yield from (self.catalogue.head(folder) for folder in self.catalogue.folders() if folder)
+
+    def _feed(self, document: Document) -> Feed | None:
+        match document.kind:
+            case "archive":
+                return self.catalogue.archive_page(document.name, document.page, self.ledger)
+            case "feed" | "listing" | "start":
+                return self.catalogue.feed(document.name, self.ledger)
+        return None
+
+    def _settled(self, document: Document) -> Feed | None:
+        """The feed of `document`, without articles whose text turns out to be unusable."""
+        while True:
+            feed = self._feed(document)
+            if feed is None or self._ensure([article.path for article in feed.articles]):
+                return feed
+
+    def _entries(self, feed: Feed, form: Form) -> list[bytes]:
+        return self.index.forms([article.path for article in feed.articles], form)
+
+    def _ensure(self, paths: Iterable[str]) -> bool:
+        """Sees that the text of each is kept; tells whether all of them can be shown."""
+        missing = self.index.without_text(list(dict.fromkeys(paths)))
+        return not missing or self._read(missing)
+
+    def _ensure_pages(self, paths: Sequence[str]) -> None:
+        """Publishes the pages of these articles; those that are there no longer lose theirs."""
+        wanted = []
+        for path in paths:
+            article = self.catalogue.shown(path)
+            if article is None or article.page is None:
+                self.output.publish(Document("article", path).owner, [])
+            elif path in self.pages:
+                self._publish_page(path, article.page)
+            else:
+                wanted.append(path)
+        self._read(wanted)
+
+    def _read(self, paths: Sequence[str]) -> bool:
+        usable = True
+        for outcome in self.readers.read([Task(path, self.ledger.ids.get(path)) for path in paths]):
+            article = self.catalogue.articles[outcome.path]
+            if outcome.text and outcome.metadata == article:
+                self.index.keep_text(outcome.path, outcome.text.forms)
+                if outcome.text.page and article.page and self.catalogue.shown(outcome.path):
+                    self.pages[outcome.path] = outcome.text.page
+                    self._publish_page(outcome.path, article.page)
+            elif not self.index.revive_text(outcome.path):
+                self.catalogue.unusable.add(outcome.path)
+                usable = False
+            if not outcome.gone:
+                self.read.append(outcome)
+        return usable
+
+    def _publish_page(self, path: str, page: str) -> None:
+        self.output.publish(Document("article", path).owner, [File(page_file(page), self.pages.pop(path))])
+
+    def _copy(self, document: Document) -> None:
+        if document.name in self.folder:
+            self.output.copy(document.owner, document.name, self.folder.content / document.name)
+        else:
+            self.output.publish(document.owner, [])
+
+    def _site_files(self) -> Iterator[File]:
+        yield File("style.css", html.stylesheet())
+        for name in SITE_FILES:
+            own = self.folder.content / name
+            default = files("feeds").joinpath("formats", "templates", name)
+            data = own.read_bytes() if own.is_file() else default.read_bytes()
+            yield File(name, data, "gz" if may_be_encoded(f"/{name}") else "")
