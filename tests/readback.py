@@ -198,8 +198,8 @@ def _json_feed(feed: dict[str, Any]) -> Feed:
         icon=feed.get("icon"),
         logo=ours.get("logo"),
         previous=feed.get("next_url"),
-        current=None,
-        archive=False,
+        current=ours.get("current"),
+        archive=ours.get("archive", False),
         tombstones=(),
     )
 

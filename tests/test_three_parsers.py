@@ -83,11 +83,11 @@ authors    |ok        |ok        |ok        |ok        |ok        |ok        |ok
 icon       |ok        |ok        |ok        |ok        |ok        |ok        |ok        |ok
 logo       |-         |ok        |ok        |-         |ok        |-         |-         |ok
 previous   |ok        |ok        |ok        |ok        |ok        |ok        |ok        |ok
-current    |ok        |ok        |-         |ok        |ok        |-         |ok        |ok
-archive    |ok        |ok        |-         |-         |-         |-         |ok        |ok
+current    |ok        |ok        |ok        |ok        |ok        |-         |ok        |ok
+archive    |ok        |ok        |ok        |-         |-         |-         |ok        |ok
 tombstones |-         |ok        |-         |-         |-         |-         |-         |ok
 """
-"""Of each of `DOCUMENTS`. RSS has no id and one picture, JSON Feed no id, and of an archive `next_url`."""
+"""Of each of `DOCUMENTS`. RSS has no id and one picture, JSON Feed no id; what it lacks else is in `_feedwright`."""
 
 WITHDRAWN = "articles/2026/roof-terraces.md"
 TOMBSTONE = [
@@ -126,6 +126,14 @@ DOCUMENTS: dict[str, Facts] = {
         "home_page": SITE + "sections/environment/",
         "updated": "2026-11-25T12:00:00Z",
         "tombstones": [TOMBSTONE],
+    },
+    "languages/ar/feed": {
+        "id": "tag:costa-courier.example,2026:languages/ar",
+        "title": "Costa Courier: ar",
+        "description": "Local news from Puerto Zarzal, Benazahar and the villages behind them. (ar)",
+        "home_page": SITE + "languages/ar/",
+        "updated": "2026-11-24T07:00:00Z",
+        "language": "ar",
     },
 }
 IN_EVERY_DOCUMENT: Facts = {
