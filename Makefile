@@ -1,4 +1,6 @@
-.PHONY: help serve test check lock
+.PHONY: help serve test check lock bench bench-peers bench-build bench-update bench-serve
+
+SIZES ?= 1000 10000
 
 help:  ## What there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -19,3 +21,19 @@ check:  ## Format, lint, types, tests
 lock:  ## Write both lists of hashed requirements anew; needs uv
 	uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.txt pyproject.toml
 	uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra test -o requirements-test.txt pyproject.toml
+
+bench-peers:  ## Install what the benchmarks compare with (Debian)
+	sh benchmarks/peers.sh
+
+bench-build:  ## Cold builds against Hugo, Django and Pelican; SIZES="1000 10000 100000" for more
+	.venv/bin/python -m benchmarks.build $(SIZES)
+
+bench-update:  ## From save to served, restarts, memory
+	.venv/bin/python -m benchmarks.update $(SIZES)
+
+bench-serve:  ## Requests a busy core against nginx and Caddy
+	.venv/bin/python -m benchmarks.serve
+
+bench: bench-build bench-update bench-serve  ## All of them, into docs/performance.md
+	.venv/bin/python -m benchmarks.wire
+	.venv/bin/python -m benchmarks.report
