@@ -215,12 +215,13 @@ class _Work:
 
     def close(self) -> None:
         self.readers.close()
+        self.output.close()
         self.index.close()
 
     # A look
 
     def look(self, paths: Iterable[str] | None, problems: tuple[Problem, ...], at: datetime) -> Built:
-        written = self.output.written
+        written, anew = self.output.written, self._anew
         scan = self.folder.look(None if self._anew else paths)
         self._note_renames(scan, at)
         readings = self._read(scan)
@@ -231,7 +232,8 @@ class _Work:
         self._plan(scan, update, seals)
         urgent = list(self.left)
         if len(urgent) > _AT_ONCE:
-            urgent = [document for document in urgent if document.is_urgent]
+            new_pages = {Document("archive", seal.feed, seal.number) for seal in seals if not anew}
+            urgent = [document for document in urgent if document.is_urgent or document in new_pages]
         self._make(urgent, at)
         self._renderer.pages.clear()
         self.index.keep_todo(document.owner for document in self.left)
@@ -344,7 +346,7 @@ class _Work:
         for path, reading in readings.items():
             self._know(path, reading.outcome.problems, reading.outcome.media)
             if reading.failed and path in self.catalogue.articles and not self.index.has_text(path):
-                self.catalogue.unusable.add(path)
+                self.catalogue.pass_over(path)
         self.index.keep(
             Entry(
                 self.folder[path],

@@ -109,6 +109,7 @@ class Catalogue:
         self._moments: list[tuple[datetime, str]] = []
         self._members: defaultdict[str, Members] = defaultdict(Members)
         self._languages: Counter[str] = Counter()
+        self._folders: list[str] | None = None
 
     # Articles
 
@@ -268,11 +269,20 @@ class Catalogue:
         touched = gone.keys() | new.keys()
         if (languages > 1) != (len(self._languages) > 1):
             touched |= {folder for folder in self._members if kind_of(folder) == "language"}
+        if renamed or (languages > 1) != (len(self._languages) > 1):
+            self._folders = None
         return Update(changes, set(touched), renamed)
 
     def folders(self) -> list[str]:
-        """The folders of all feeds, in the order in which they are asked for."""
-        return in_order({"", *(folder for folder in self._members if self._has_feed(folder))})
+        """The folders of all feeds, in the order in which they are asked for; another list if they change."""
+        if self._folders is None:
+            self._folders = in_order({"", *(folder for folder in self._members if self._has_feed(folder))})
+        return self._folders
+
+    def pass_over(self, path: str) -> None:
+        """The text of that article cannot be shown."""
+        self.unusable.add(path)
+        self._folders = None
 
     def members(self, folder: str) -> Sequence[Metadata]:
         """The public articles of the feed in `folder`, newest first."""

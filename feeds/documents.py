@@ -71,19 +71,22 @@ def everything(catalogue: Catalogue, ledger: Ledger, media: Iterable[str]) -> It
 
 
 def touched(update: Update, catalogue: Catalogue, ledger: Ledger, seals: Iterable[Seal]) -> list[Document]:
-    """The documents that `update` may have changed, in that order; `seals` are those of new archive pages."""
+    """The documents that `update` may have changed, in that order; `seals` are those of new archive pages.
+
+    These come first: their articles leave the subscription document, and must not be nowhere for a moment.
+    """
     if not update.changes:
         return []
+    sealed = [Document("archive", seal.feed, seal.number) for seal in seals]
     found = {Document("routes"), Document("start"), Document("outline")}
     found |= {Document("feed", folder) for folder in update.folders}
     found |= {Document("listing", folder) for folder in update.folders if folder}
-    found |= {Document("archive", seal.feed, seal.number) for seal in seals}
     for folder in update.renamed:
         found |= set(_archive(folder, catalogue, ledger))
     for change in update.changes:
         for article in filter(None, (change.before, change.after)):
             found |= {Document("article", article.path), *_pages(article, catalogue, ledger)}
-    return sorted(found, key=_place)
+    return [*sealed, *sorted(found.difference(sealed), key=_place)]
 
 
 def _archive(folder: str, catalogue: Catalogue, ledger: Ledger) -> Iterator[Document]:

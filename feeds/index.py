@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -214,18 +215,20 @@ class Index:
 
 def fingerprint(publication: Publication, compress: bool) -> str:
     """Changes whenever one file may give other bytes: with the settings, this program and its libraries."""
+    return hashlib.sha256(repr((publication, compress, _program())).encode()).hexdigest()
+
+
+@cache
+def _program() -> object:
+    """What changes with the files of this package and the versions of others."""
     package = Path(__file__).parent
-    program = [
+    own = [
         (str(file.relative_to(package)), file.stat().st_mtime_ns, file.stat().st_size)
         for file in sorted(package.rglob("*"))
         if file.suffix in (".py", ".html", ".css")
     ]
-    libraries = [
-        sorted(one.name for one in Path(folder).iterdir() if one.suffix == ".dist-info")
-        for folder in sys.path
-        if Path(folder).is_dir()
-    ]
-    return hashlib.sha256(repr((publication, compress, program, libraries)).encode()).hexdigest()
+    folders = [Path(folder) for folder in sys.path if Path(folder).is_dir()]
+    return own, [sorted(one.name for one in folder.glob("*.dist-info")) for folder in folders]
 
 
 def _connected(file: Path | None) -> sqlite3.Connection:

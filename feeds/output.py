@@ -12,6 +12,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from feeds.index import Index, Published
 _GZIP_LEVEL = 6
 _BROTLI_QUALITY = 5
 _ASIDE = ".aside-"
+_NS = 1_000_000_000
+"""Files get whole seconds, as HTTP has no others: whoever else writes one is found out by the rest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,11 @@ class Output:
         self.index = index
         self.compress = compress
         self.written = 0
+        self._encoding = ThreadPoolExecutor(len(_ENCODERS))  # both let the other run
+
+    def close(self) -> None:
+        """Ends the threads that encode."""
+        self._encoding.shutdown()
 
     def publish(self, owner: str, files: Iterable[File]) -> None:
         """Makes `files` all that there is of the document `owner`; what is right already is not touched."""
@@ -75,10 +83,11 @@ class Output:
             one = expected.get(path) or encoded.get(path)
             if one is None:
                 self._remove(path)
-            elif modified == one.modified and size == (one.size if path in expected else size):
+            elif modified == one.modified * _NS and size == (one.size if path in expected else size):
                 found.add(path)
         for path, one in (expected | encoded).items():
             if path not in found:
+                self.index.unpublish(one.path)
                 yield one.owner
 
     def _write(self, owner: str, file: File, before: Published | None) -> None:
@@ -89,8 +98,10 @@ class Output:
         target = self.folder / file.path
         same = _has_bytes(target, file.data)
         modified = int(target.stat().st_mtime) if same else _next_modified(target)
-        for suffix in codings.split():
-            _replace(_beside(target, suffix), _ENCODERS[suffix](file.data), modified)
+        suffixes = codings.split()
+        encoded = self._encoding.map(lambda suffix: _ENCODERS[suffix](file.data), suffixes)
+        for suffix, data in zip(suffixes, encoded, strict=True):
+            _replace(_beside(target, suffix), data, modified)
         if not same:
             _replace(target, file.data, modified)
             self.written += 1
@@ -164,7 +175,7 @@ def _replace(target: Path, data: bytes, modified: int) -> None:
 
 
 def _files(folder: Path, prefix: str) -> Iterator[tuple[str, int, int]]:
-    """Every file below `folder`: path, time in seconds, size."""
+    """Every file below `folder`: path, time in nanoseconds, size."""
     try:
         entries = list(os.scandir(folder))
     except FileNotFoundError:
@@ -174,4 +185,4 @@ def _files(folder: Path, prefix: str) -> Iterator[tuple[str, int, int]]:
             yield from _files(Path(entry.path), f"{prefix}{entry.name}/")
         else:
             seen = entry.stat(follow_symlinks=False)
-            yield prefix + entry.name, int(seen.st_mtime), seen.st_size
+            yield prefix + entry.name, seen.st_mtime_ns, seen.st_size

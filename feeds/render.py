@@ -7,6 +7,7 @@ from datetime import datetime
 from importlib.resources import files
 
 from feeds.catalogue import Catalogue
+from feeds.dates import EPOCH
 from feeds.documents import Document, feed_files, page_file, routes, serving
 from feeds.formats import html, opml
 from feeds.forms import Form
@@ -40,6 +41,8 @@ class Renderer:
         self.readers = readers
         self.pages: dict[str, bytes] = {}
         self.read: list[Outcome] = []
+        self._listed: list[str] | None = None
+        self._lists = b"", b""
 
     def make(self, documents: Sequence[Document], now: datetime) -> None:
         """Makes `documents`, in that order; what they need of articles is read on all cores at once."""
@@ -62,26 +65,31 @@ class Renderer:
             case "site":
                 return self._site_files()
             case "outline":
-                outlines = opml.render(self._all_feeds(), publication)
-                return [File("feeds.opml", outlines)] if outlines else []
+                own = self.catalogue.feed("", self.ledger)
+                updated = own.updated if own else EPOCH
+                outlines = self._directory()[1]
+                return [File("feeds.opml", opml.document(publication, updated, outlines))] if outlines else []
         feed = self._settled(document)
         if feed is None:
             return []
         match document.kind:
             case "start":
-                _, *others = self._all_feeds()
-                page = html.start_page(feed, others, publication, self._entries(feed, "html"))
+                page = html.start_page(feed, publication, self._directory()[0], self._entries(feed, "html"))
                 return [File("index.html", page)]
             case "listing":
                 page = html.feed_page(feed, publication, self._entries(feed, "html"))
                 return [File(page_file(feed.folder), page)]
         return feed_files(feed, publication, lambda name: self._entries(feed, name))
 
-    def _all_feeds(self) -> Iterator[Feed]:
-        """The publication's own, then the others without what is in them."""
-        if own := self.catalogue.feed("", self.ledger):
-            yield own
-        yield from (self.catalogue.head(folder) for folder in self.catalogue.folders() if folder)
+    def _directory(self) -> tuple[bytes, bytes]:
+        """All feeds, for the start page and for OPML; made again when there are others."""
+        folders = self.catalogue.folders()
+        if self._listed is not folders:
+            heads = [self.catalogue.head(folder) for folder in folders]
+            publication = self.catalogue.publication
+            self._listed = folders
+            self._lists = html.feed_list(heads[1:], publication), opml.outlines(heads, publication)
+        return self._lists
 
     def _feed(self, document: Document) -> Feed | None:
         match document.kind:
@@ -129,7 +137,7 @@ class Renderer:
                     self.pages[outcome.path] = outcome.text.page
                     self._publish_page(outcome.path, article.page)
             elif not self.index.revive_text(outcome.path):
-                self.catalogue.unusable.add(outcome.path)
+                self.catalogue.pass_over(outcome.path)
                 usable = False
             if not outcome.gone:
                 self.read.append(outcome)

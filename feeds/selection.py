@@ -20,6 +20,9 @@ FOLDERS: dict[FeedKind, str] = {
 }
 
 
+_KINDS: dict[str, FeedKind] = {name: kind for kind, name in FOLDERS.items()}
+
+
 def is_due(article: Metadata, now: datetime) -> bool:
     """Published is not in the future, not expired, neither a draft nor withdrawn."""
     ended = article.expires is not None and article.expires <= now
@@ -105,5 +108,4 @@ def folder_of(kind: FeedKind, name: str) -> str:
 
 def kind_of(folder: str) -> FeedKind:
     """The kind of the feed in `folder`."""
-    kinds: dict[str, FeedKind] = {name: kind for kind, name in FOLDERS.items()}
-    return kinds.get(folder.partition("/")[0], "publication")
+    return _KINDS.get(folder.partition("/")[0], "publication")

@@ -87,7 +87,7 @@ current    |ok        |ok        |ok        |ok        |ok        |-         |ok
 archive    |ok        |ok        |ok        |-         |-         |-         |ok        |ok
 tombstones |-         |ok        |-         |-         |-         |-         |-         |ok
 """
-"""Of each of `DOCUMENTS`. RSS has no id and one picture, JSON Feed no id; what it lacks else is in `_feedwright`."""
+"""Of each of `DOCUMENTS`. RSS has no id and one picture, JSON Feed no id: the rest is in `_feedwright`."""
 
 WITHDRAWN = "articles/2026/roof-terraces.md"
 TOMBSTONE = [

@@ -30,14 +30,19 @@ _templates = jinja2.Environment(
 )
 
 
-def start_page(
-    feed: Feed, others: Iterable[Feed], publication: Publication, entries: Iterable[bytes]
-) -> bytes:
-    """Every feed of the publication, whose own is `feed`; `entries` are as those of a feed's page."""
+def start_page(feed: Feed, publication: Publication, feeds: bytes, entries: Iterable[bytes]) -> bytes:
+    """Every feed of the publication, whose own is `feed`; `feeds` is what `feed_list` says of the others."""
+    return _page("start.html", publication, feed, feeds=_marked_up([feeds]), entries=_marked_up(entries))
+
+
+def feed_list(feeds: Iterable[Feed], publication: Publication) -> bytes:
+    """The list of `feeds` on the start page."""
     groups: dict[str, list[Feed]] = {title: [] for title in GROUPS.values()}
-    for other in others:
-        groups[GROUPS[other.kind]].append(other)
-    return _page("start.html", publication, feed, groups=groups, entries=_marked_up(entries))
+    for feed in feeds:
+        groups[GROUPS[feed.kind]].append(feed)
+    base = urlsplit(publication.url).path
+    formats = [(FORMATS[name], FEED_FILES[name]) for name in FORMATS if name in publication.feeds.formats]
+    return _rendered("feeds.html", publication, groups=groups, base=base, formats=formats) + b"\n"
 
 
 def feed_page(feed: Feed, publication: Publication, entries: Iterable[bytes]) -> bytes:
