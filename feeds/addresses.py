@@ -23,6 +23,7 @@ _PLAIN = re.compile(
 )
 """What is an address as it stands, as nearly all are."""
 
+_PLAIN_SLUG = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,79}")
 _URL_SAFE = "%/:=&?~#+!$,;'@()*[]"
 
 
@@ -53,6 +54,8 @@ def slug(name: str) -> str:
 
 def is_slug(text: str) -> bool:
     """Whether an author's own slug can stand in a path as it is."""
+    if _PLAIN_SLUG.fullmatch(text):
+        return True
     return (
         0 < len(text.encode()) <= 2 * _SLUG_BYTES
         and not text.startswith(".")

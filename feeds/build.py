@@ -221,7 +221,7 @@ class _Work:
     # A look
 
     def look(self, paths: Iterable[str] | None, problems: tuple[Problem, ...], at: datetime) -> Built:
-        written, anew = self.output.written, self._anew
+        written = self.output.written
         scan = self.folder.look(None if self._anew else paths)
         self._note_renames(scan, at)
         readings = self._read(scan)
@@ -229,11 +229,10 @@ class _Work:
         seals = self._note_history(update, at)
         unsaved = self._save_ledger()
         self._keep(scan, readings, update)
-        self._plan(scan, update, seals)
+        at_once = self._plan(scan, update, seals)
         urgent = list(self.left)
         if len(urgent) > _AT_ONCE:
-            new_pages = {Document("archive", seal.feed, seal.number) for seal in seals if not anew}
-            urgent = [document for document in urgent if document.is_urgent or document in new_pages]
+            urgent = [document for document in urgent if document.is_urgent or document in at_once]
         self._make(urgent, at)
         self._renderer.pages.clear()
         self.index.keep_todo(document.owner for document in self.left)
@@ -371,8 +370,9 @@ class _Work:
         _set(self._problems, path, problems)
         _set(self._media, path, media)
 
-    def _plan(self, scan: Scan, update: Update, seals: Iterable[Seal]) -> None:
-        """What is to be made, before what was left to be made already."""
+    def _plan(self, scan: Scan, update: Update, seals: Iterable[Seal]) -> set[Document]:
+        """Puts what is to be made before what was left to be made; gives what cannot wait at all."""
+        at_once: list[Document] = []
         site = [file_at(self.builder.content, name) for name in SITE_FILES]
         if self._anew:
             planned = list(everything(self.catalogue, self.ledger, self.folder.media()))
@@ -380,14 +380,16 @@ class _Work:
                 self.output.publish(owner, [])
             list(self.output.damaged())
         else:
-            planned = [Document("media", path) for path in scan.gone if is_media(path)]
+            at_once, then = touched(update, self.catalogue, self.ledger, seals)
+            planned = at_once + [Document("media", path) for path in scan.gone if is_media(path)]
             planned += [Document("media", file.path) for file in scan.media]
             planned += [Document("routes")] if scan.gone or scan.articles else []
-            planned += touched(update, self.catalogue, self.ledger, seals)
+            planned += then
             planned += [Document("site")] if site != self._site else []
         self._site = site
         self.left = dict.fromkeys(planned) | ({} if self._anew else self.left)
         self._anew = False
+        return set(at_once)
 
     def _make(self, documents: list[Document], at: datetime) -> None:
         """Makes `documents`; all up to the publication's feed first."""

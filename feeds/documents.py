@@ -52,6 +52,17 @@ class Document(NamedTuple):
         )
 
 
+class Touched(NamedTuple):
+    """Documents to make, each list in order.
+
+    What is made `at_once` are the new archive pages, whose articles leave the subscription document and must
+    not be nowhere for a moment, and whatever an article was in that is public no longer.
+    """
+
+    at_once: list[Document]
+    then: list[Document]
+
+
 def everything(catalogue: Catalogue, ledger: Ledger, media: Iterable[str]) -> Iterator[Document]:
     """Every document, in the order in which they are asked for."""
     folders = catalogue.folders()
@@ -70,23 +81,31 @@ def everything(catalogue: Catalogue, ledger: Ledger, media: Iterable[str]) -> It
             yield Document("article", article.path)
 
 
-def touched(update: Update, catalogue: Catalogue, ledger: Ledger, seals: Iterable[Seal]) -> list[Document]:
-    """The documents that `update` may have changed, in that order; `seals` are those of new archive pages.
-
-    These come first: their articles leave the subscription document, and must not be nowhere for a moment.
-    """
+def touched(update: Update, catalogue: Catalogue, ledger: Ledger, seals: Iterable[Seal]) -> Touched:
+    """The documents that `update` may have changed; `seals` are those of new archive pages."""
     if not update.changes:
-        return []
-    sealed = [Document("archive", seal.feed, seal.number) for seal in seals]
+        return Touched([], [])
+    at_once = dict.fromkeys(Document("archive", seal.feed, seal.number) for seal in seals)
     found = {Document("routes"), Document("start"), Document("outline")}
-    found |= {Document("feed", folder) for folder in update.folders}
-    found |= {Document("listing", folder) for folder in update.folders if folder}
+    found |= set(_of_feeds(update.folders))
     for folder in update.renamed:
         found |= set(_archive(folder, catalogue, ledger))
     for change in update.changes:
         for article in filter(None, (change.before, change.after)):
-            found |= {Document("article", article.path), *_pages(article, catalogue, ledger)}
-    return [*sealed, *sorted(found.difference(sealed), key=_place)]
+            own = {Document("article", article.path), *_pages(article, catalogue, ledger)}
+            found |= own
+            if change.after is None:
+                folders = update.folders.intersection(folders_of(article))
+                at_once |= dict.fromkeys(sorted({*own, *_of_feeds(folders)}, key=_place))
+    return Touched(list(at_once), sorted(found.difference(at_once), key=_place))
+
+
+def _of_feeds(folders: Iterable[str]) -> Iterator[Document]:
+    """The subscription documents and the human pages."""
+    for folder in folders:
+        yield Document("feed", folder)
+        if folder:
+            yield Document("listing", folder)
 
 
 def _archive(folder: str, catalogue: Catalogue, ledger: Ledger) -> Iterator[Document]:

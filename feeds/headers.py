@@ -47,10 +47,9 @@ def matching_tag(if_none_match: str, etags: Sequence[str]) -> str | None:
 def _own_tag(tag: str, etags: Sequence[str]) -> str | None:
     tag = tag.removeprefix("W/")
     opaque = tag[1:-1] if len(tag) > 1 and tag[0] == tag[-1] == '"' else tag
-    for candidate in (f'"{opaque}"', f'"{_without_proxy_suffix(opaque)}"'):
-        if candidate in etags:
-            return candidate
-    return None
+    if (quoted := f'"{opaque}"') not in etags:
+        quoted = f'"{_without_proxy_suffix(opaque)}"'
+    return quoted if quoted in etags else None
 
 
 def _without_proxy_suffix(opaque: str) -> str:

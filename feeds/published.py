@@ -1,7 +1,7 @@
 """`PublishedFiles`: the WSGI callable that answers every published path before Flask is asked.
 
-A request is one look-up and one `lstat`: what was read is kept in memory for as long as its file stays the
-same. No request builds anything, and no address is taken from a request.
+What was read is kept in memory for as long as its file stays the same, with the header lists of its answers:
+a request is a look-up. No request builds anything, and no address is taken from a request.
 """
 
 from __future__ import annotations
@@ -22,10 +22,13 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from feeds.handover import JsonFile, Route, Serving, parsed_routes, parsed_serving
 from feeds.headers import byte_range, http_date, matching_tag, preferred_coding
 from feeds.media_types import NOTHING_ACTIVE, may_be_encoded
-from feeds.representations import Download, Headers, Representation, Resource, load
+from feeds.representations import Answer, Download, Headers, Representation, Resource, load
 
 KEPT_BYTES = 32 << 20
 """What one process keeps of the published files."""
+RUSH, LOOK = 0.0001, 0.001
+"""Seconds. While requests follow each other within `RUSH`, which is less than it takes to change a file and
+ask for it, a look at the disk holds for `LOOK`. A look at each request would take a fifth more time."""
 DOWNLOADS = 3
 """Files too large to keep that one process sends at once. Each may hold a thread until its client has read
 it, so where there are more threads than this no download keeps a feed waiting."""
@@ -38,14 +41,18 @@ DAY = 86_400
 _PRIVATE = {"/routes.json", "/serving.json"}
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EILSEQ}
 _METHODS = "GET, HEAD, OPTIONS"
-_PREFLIGHT = [
-    ("Allow", _METHODS),
-    ("Access-Control-Allow-Origin", "*"),
-    ("Access-Control-Allow-Methods", _METHODS),
-    ("Access-Control-Allow-Headers", "If-None-Match, If-Modified-Since, A-IM"),
-    ("Access-Control-Max-Age", str(DAY)),
-    ("Content-Length", "0"),
-]
+_PREFLIGHT = Answer(
+    "200 OK",
+    [
+        ("Allow", _METHODS),
+        ("Access-Control-Allow-Origin", "*"),
+        ("Access-Control-Allow-Methods", _METHODS),
+        ("Access-Control-Allow-Headers", "If-None-Match, If-Modified-Since, A-IM"),
+        ("Access-Control-Max-Age", str(DAY)),
+        ("Content-Length", "0"),
+    ],
+    b"",
+)
 _ERRORS = {
     400: "This request cannot be understood.",
     404: "There is nothing at this address.",
@@ -70,28 +77,52 @@ class PublishedFiles:
         self._fallback = fallback
         self._kept = Kept(KEPT_BYTES)
         self._downloads = threading.BoundedSemaphore(DOWNLOADS)
+        self._asked = self._looked = 0.0
+        self._seen: tuple[Serving | None, dict[str, Resource]] = None, {}
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        serving = self.serving.read()
-        if serving is None:
-            return self._fallback(environ, start_response)
+        answer = self.answer(environ)
+        if answer is None:
+            return self.otherwise(environ, start_response)
+        start_response(answer.status, answer.headers[:])
+        return [answer.body] if isinstance(answer.body, bytes) else answer.body
+
+    def answer(self, environ: WSGIEnvironment) -> Answer | None:
+        """None where nothing is published. Reads the path, the method and the fields of the request."""
         path: str = environ.get("PATH_INFO", "")
-        below_base = bool(serving.base) and f"{path}/".startswith(f"{serving.base}/")
-        names = (path.removeprefix(serving.base), path) if below_base else (path,)
+        serving, seen = self._last_look()
+        resource = seen.get(path)
+        if resource is not None:
+            return self._answer(resource, environ)
+        if serving is None:
+            return None
+        name = _below_base(path, serving)
         try:
-            for name in names:
-                found = self._find(name, serving)
-                if isinstance(found, Resource):
-                    return self._answer(found, environ, start_response)
-                if found is not None:
-                    return _answer_route(found, serving, environ, start_response)
-        except OSError as error:  # no descriptor left, say. Never a 404: NetNewsWire stays away for two days
-            logging.getLogger(__name__).error("cannot read a published file: %s", error.strerror)
-            return _refuse(503, serving, environ, start_response)
-        if below_base:
-            environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + serving.base
-            environ["PATH_INFO"] = names[0]
+            found = self._find(name, serving) or (None if name == path else self._find(path, serving))
+        except OSError as error:
+            return _cannot_read(error, serving, environ)
+        if isinstance(found, Resource):
+            seen[path] = found
+            return self._answer(found, environ)
+        return None if found is None else _answer_route(found, serving, environ)
+
+    def otherwise(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """What `fallback` says, which never sees the base path."""
+        serving, _ = self._last_look()
+        path = environ.get("PATH_INFO", "")
+        name = _below_base(path, serving) if serving else path
+        environ["SCRIPT_NAME"] = environ.get("SCRIPT_NAME", "") + path.removesuffix(name)
+        environ["PATH_INFO"] = name
         return self._fallback(environ, start_response)
+
+    def _last_look(self) -> tuple[Serving | None, dict[str, Resource]]:
+        """`serving.json`, and by PATH_INFO what was found since it was read."""
+        now = time.monotonic()
+        if now - self._asked > RUSH or now - self._looked > LOOK:
+            self._seen = self.serving.read(), {}
+            self._looked = now
+        self._asked = now
+        return self._seen
 
     def _find(self, name: str, serving: Serving) -> Resource | Route | None:
         kept = self._kept.get(name)
@@ -124,44 +155,37 @@ class PublishedFiles:
             return None
         return Route(301, quote(f"{name}/".encode("latin-1")))
 
-    def _answer(
-        self, resource: Resource, environ: WSGIEnvironment, start_response: StartResponse
-    ) -> Iterable[bytes]:
+    def _answer(self, resource: Resource, environ: WSGIEnvironment) -> Answer:
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-            return _answer_other_method(resource.serving, environ, start_response)
+            return _answer_other_method(resource.serving, environ)
         unchanged = resource.not_modified.get(environ.get("HTTP_IF_NONE_MATCH", ""))
-        if unchanged is None:
-            coding = preferred_coding(environ.get("HTTP_ACCEPT_ENCODING", ""), resource.codings)
-            chosen = resource.representations[coding]
-            tag = _confirmed_tag(resource, chosen, environ)
-            if tag is None:
-                return self._send(resource, chosen, environ, start_response)
-            unchanged = resource.not_modified[tag]
-        start_response("304 Not Modified", unchanged[:])
-        return []
+        if unchanged is not None:
+            return unchanged
+        coding = preferred_coding(environ.get("HTTP_ACCEPT_ENCODING", ""), resource.codings)
+        chosen = resource.representations[coding]
+        tag = _confirmed_tag(resource, chosen, environ)
+        return self._send(resource, chosen, environ) if tag is None else resource.not_modified[tag]
 
-    def _send(
-        self,
-        resource: Resource,
-        chosen: Representation,
-        environ: WSGIEnvironment,
-        start_response: StartResponse,
-    ) -> Iterable[bytes]:
+    def _send(self, resource: Resource, chosen: Representation, environ: WSGIEnvironment) -> Answer:
         """A 200; a 206 or a 416 where one range of sound or film is asked for."""
-        is_get = environ["REQUEST_METHOD"] == "GET"
-        part = _wanted_part(resource, chosen, environ) if is_get else None
+        if environ["REQUEST_METHOD"] == "HEAD":
+            return Answer("200 OK", chosen.headers, b"")
+        part = _wanted_part(resource, chosen, environ)
         if part is not None and not part:
             content_range = ("Content-Range", f"bytes */{resource.size}")
-            return _refuse(416, resource.serving, environ, start_response, content_range)
-        body = self._body(resource, chosen, part) if is_get else []
-        status, headers = ("200 OK", chosen.headers[:]) if part is None else _partial(resource, chosen, part)
-        start_response(status, headers)
-        return body
+            return _refuse(416, resource.serving, environ, content_range)
+        try:
+            body = self._body(resource, chosen, part)
+        except OSError as error:
+            return _cannot_read(error, resource.serving, environ)
+        if part is None:
+            return Answer("200 OK", chosen.headers, body)
+        return Answer("206 Partial Content", _partial_headers(resource, chosen, part), body)
 
-    def _body(self, resource: Resource, chosen: Representation, part: range | None) -> Iterable[bytes]:
+    def _body(self, resource: Resource, chosen: Representation, part: range | None) -> bytes | Download:
         """The bytes of `part`, or all. Raises OSError if they cannot be had at this moment."""
         if chosen.body is not None:
-            return [chosen.body if part is None else chosen.body[part.start : part.stop]]
+            return chosen.body if part is None else chosen.body[part.start : part.stop]
         if not self._downloads.acquire(blocking=False):
             raise BlockingIOError(errno.EAGAIN, "enough downloads are under way")
         try:
@@ -169,6 +193,10 @@ class PublishedFiles:
         except OSError:
             self._downloads.release()
             raise
+
+
+def _below_base(path: str, serving: Serving) -> str:
+    return path.removeprefix(serving.base) if f"{path}/".startswith(f"{serving.base}/") else path
 
 
 def _confirmed_tag(resource: Resource, chosen: Representation, environ: WSGIEnvironment) -> str | None:
@@ -180,7 +208,8 @@ def _confirmed_tag(resource: Resource, chosen: Representation, environ: WSGIEnvi
     if_none_match = environ.get("HTTP_IF_NONE_MATCH", "")
     if if_none_match:
         return matching_tag(if_none_match, (chosen.etag, *resource.not_modified))
-    since = http_date(environ.get("HTTP_IF_MODIFIED_SINCE", ""))
+    if_modified_since = environ.get("HTTP_IF_MODIFIED_SINCE", "")
+    since = http_date(if_modified_since) if if_modified_since else None
     if since is not None and resource.last_modified <= since <= time.time() + DAY:
         return chosen.etag
     return None
@@ -196,23 +225,19 @@ def _wanted_part(resource: Resource, chosen: Representation, environ: WSGIEnviro
     return byte_range(environ["HTTP_RANGE"], resource.size)
 
 
-def _partial(resource: Resource, chosen: Representation, part: range) -> tuple[str, Headers]:
-    headers = [header for header in chosen.headers if header[0] != "Content-Length"]
-    content_range = f"bytes {part.start}-{part.stop - 1}/{resource.size}"
-    return "206 Partial Content", [
-        *headers,
+def _partial_headers(resource: Resource, chosen: Representation, part: range) -> Headers:
+    return [
+        *(header for header in chosen.headers if header[0] != "Content-Length"),
         ("Content-Length", str(len(part))),
-        ("Content-Range", content_range),
+        ("Content-Range", f"bytes {part.start}-{part.stop - 1}/{resource.size}"),
     ]
 
 
-def _answer_route(
-    route: Route, serving: Serving, environ: WSGIEnvironment, start_response: StartResponse
-) -> Iterable[bytes]:
+def _answer_route(route: Route, serving: Serving, environ: WSGIEnvironment) -> Answer:
     if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-        return _answer_other_method(serving, environ, start_response)
+        return _answer_other_method(serving, environ)
     if route.target is None:
-        return _refuse(route.status, serving, environ, start_response)
+        return _refuse(route.status, serving, environ)
     below_base = route.target.startswith("/")
     headers = [
         ("Location", serving.base_path + route.target if below_base else route.target),
@@ -220,29 +245,24 @@ def _answer_route(
         ("Access-Control-Allow-Origin", "*"),
         ("Content-Length", "0"),
     ]
-    start_response(_status_line(route.status), headers)
-    return []
+    return Answer(_status_line(route.status), headers, b"")
 
 
-def _answer_other_method(
-    serving: Serving, environ: WSGIEnvironment, start_response: StartResponse
-) -> Iterable[bytes]:
-    if environ["REQUEST_METHOD"] != "OPTIONS":
-        return _refuse(405, serving, environ, start_response, ("Allow", _METHODS))
-    start_response("200 OK", _PREFLIGHT[:])
-    return []
+def _answer_other_method(serving: Serving, environ: WSGIEnvironment) -> Answer:
+    is_options = environ["REQUEST_METHOD"] == "OPTIONS"
+    return _PREFLIGHT if is_options else _refuse(405, serving, environ, ("Allow", _METHODS))
 
 
-def _refuse(
-    status: int,
-    serving: Serving,
-    environ: WSGIEnvironment,
-    start_response: StartResponse,
-    *extra: tuple[str, str],
-) -> Iterable[bytes]:
+def _cannot_read(error: OSError, serving: Serving, environ: WSGIEnvironment) -> Answer:
+    """No descriptor is left, say. Never a 404: NetNewsWire stays away for two days."""
+    logging.getLogger(__name__).error("cannot read a published file: %s", error.strerror)
+    return _refuse(503, serving, environ)
+
+
+def _refuse(status: int, serving: Serving, environ: WSGIEnvironment, *extra: tuple[str, str]) -> Answer:
     headers, page = error_page(status, serving)
-    start_response(_status_line(status), [*headers, *extra])
-    return [] if environ["REQUEST_METHOD"] == "HEAD" else [page]
+    body = b"" if environ["REQUEST_METHOD"] == "HEAD" else page
+    return Answer(_status_line(status), [*headers, *extra], body)
 
 
 def _status_line(status: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from importlib.resources import files
 
@@ -148,7 +149,8 @@ class Renderer:
 
     def _copy(self, document: Document) -> None:
         if document.name in self.folder:
-            self.output.copy(document.owner, document.name, self.folder.content / document.name)
+            with suppress(FileNotFoundError):  # it has just gone, and the next look knows
+                self.output.copy(document.owner, document.name, self.folder.content / document.name)
         else:
             self.output.publish(document.owner, [])
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from email.utils import formatdate
 from functools import partial
+from typing import NamedTuple
 from urllib.parse import quote
 
 import brotli  # type: ignore[import-untyped]
@@ -50,6 +51,14 @@ _UNDECODABLE = (gzip.BadGzipFile, EOFError, zlib.error, brotli.error)
 _hash = partial(hashlib.blake2b, digest_size=16)
 
 
+class Answer(NamedTuple):
+    """What is sent. `headers` may be those of many answers: who changes them makes a copy."""
+
+    status: str
+    headers: Headers
+    body: bytes | Download
+
+
 @dataclass(frozen=True, slots=True)
 class Representation:
     etag: str
@@ -71,8 +80,8 @@ class Resource:
     ranges: bool
     representations: dict[str, Representation]
     codings: tuple[str, ...]
-    not_modified: dict[str, Headers]
-    """The headers of a 304 with each tag that was ever given for these bytes."""
+    not_modified: dict[str, Answer]
+    """The 304 with each tag that was ever given for these bytes."""
     refused: dict[bytes, Signature]
     """Encoded forms of other bytes: the builder is between two renames, or they are damaged."""
 
@@ -126,7 +135,9 @@ def load(root: bytes, name: str, serving: Serving) -> Resource:
         ranges=has_ranges(name),
         representations=representations,
         codings=tuple(representations),
-        not_modified={tag: [("ETag", tag), *common] for tag in tags.values()},
+        not_modified={
+            tag: Answer("304 Not Modified", [("ETag", tag), *common], b"") for tag in tags.values()
+        },
         refused=refused,
     )
 

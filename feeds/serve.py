@@ -30,20 +30,20 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing.resource_tracker import ensure_running
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast
+from wsgiref.types import WSGIEnvironment
 
 from granian._granian import SocketHolder
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
-from granian.server.mp import MPServer
+from granian.server import mp
+from granian.wsgi import _callback_wrapper as callback_for_wsgi
 
 from feeds import log as logs
 from feeds.lifeline import end_with_parent, environment_of_child
-from feeds.published import DOWNLOADS
-
-if TYPE_CHECKING:
-    from flask import Flask
+from feeds.published import PublishedFiles
+from feeds.representations import Download
 
 COULD_NOT_RUN = 2
 
@@ -55,8 +55,6 @@ SPARE_DESCRIPTORS = 64
 """What a web worker needs beside its connections: 20, and the files it reads."""
 QUEUE = 1024
 """Connections that wait to be accepted, a worker that starts for instance."""
-THREADS = DOWNLOADS + 1
-"""Of one web worker. A download holds a thread until its client has read it; one thread is left for feeds."""
 IDLE_MILLISECONDS = 20_000
 """After this time without the whole head of a request a connection is closed."""
 
@@ -131,15 +129,39 @@ def _explain(error: OSError | UnicodeError) -> str:
     return reasons.get(error.errno or 0, f"{os.strerror(error.errno or 0)}; choose another with --host")
 
 
-def _application(output: Path, supervisor: int, log_format: logs.Form) -> Flask:
+def _application(output: Path, supervisor: int, log_format: logs.Form) -> PublishedFiles:
     """The first code of ours in a web worker."""
     end_with_parent(supervisor)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     threading.Thread(target=_await_sigterm, daemon=True).start()
     logs.configure(log_format)
+    mp._wsgi_call_wrap = _callback  # type: ignore[attr-defined, assignment]
     from feeds.web import create_app  # heavy, and the supervisor does without
 
-    return create_app(output)
+    return cast(PublishedFiles, create_app(output).wsgi_app)
+
+
+def _callback(published: PublishedFiles, *options: Any) -> Callable[[Any, WSGIEnvironment], None]:
+    """What granian calls for each request, in place of its own, which granian 2.8 does not promise to keep.
+
+    One thread calls it: where several do, they wait for each other's interpreter, and a request takes twice
+    the time. So a download, which lasts until its client has read it, gets a thread of its own.
+    """
+    otherwise = callback_for_wsgi(published.otherwise, *options)
+
+    def call(request: Any, environ: WSGIEnvironment) -> None:
+        answer = published.answer(environ)
+        if answer is None:
+            otherwise(request, environ)
+            return
+        status, headers, body = int(answer.status[:3]), answer.headers, answer.body
+        if isinstance(body, Download):
+            send = partial(request.response_iter, status, headers, body)
+            threading.Thread(target=send, daemon=True).start()
+        else:
+            request.response_bytes(status, headers, body)
+
+    return call
 
 
 def _await_sigterm() -> None:
@@ -154,14 +176,14 @@ def _await_sigterm() -> None:
     handler(signal.SIGTERM, None)
 
 
-class _Supervisor(MPServer):
+class _Supervisor(mp.MPServer):
     """granian's main loop, which here has a socket of ours, never gives up and leaves SIGHUP to the builder.
 
     Uses what granian 2.8 does not promise to keep: the methods below that begin with an underscore.
     """
 
     def __init__(
-        self, listener: socket.socket, workers: int, builder: Sequence[str], load: Callable[[], Flask]
+        self, listener: socket.socket, workers: int, builder: Sequence[str], load: Callable[[], Any]
     ) -> None:
         host, port = listener.getsockname()[:2]
         super().__init__(
@@ -170,7 +192,7 @@ class _Supervisor(MPServer):
             port,
             interface=Interfaces.WSGI,
             workers=workers,
-            blocking_threads=THREADS,
+            blocking_threads=1,
             http=HTTPModes.http1,
             websockets=False,
             backpressure=_connections(),

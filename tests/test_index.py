@@ -118,6 +118,21 @@ def test_a_save_goes_before_what_is_left_to_be_made(newsroom: Newsroom, builder:
     assert len(list((newsroom.public / "articles").iterdir())) == 601
 
 
+def test_of_many_that_are_withdrawn_nothing_waits(newsroom: Newsroom, builder: Builder) -> None:
+    names = [f"n-{number}" for number in range(300)]
+    for name in names:
+        newsroom.article(name, "Unsayable words.", tags=f"[{name}]")
+    while builder.build().left:
+        while builder.go_on().left:
+            pass
+    for name in names:
+        newsroom.article(name, "Unsayable words.", tags=f"[{name}]", withdrawn="A mix-up")
+    builder.build()
+    left = [path for path, data in files_of(newsroom.public).items() if b"Unsayable" in data]
+    assert left == []
+    assert not (newsroom.public / "tags").exists()
+
+
 def test_what_was_left_to_be_made_is_made_after_a_restart(newsroom: Newsroom, tmp_path: Path) -> None:
     for number in range(600):
         newsroom.article(f"n-{number}")
