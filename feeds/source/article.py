@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 
@@ -95,7 +96,8 @@ def _metadata_warnings(path: str, metadata: Located) -> Iterator[Problem]:
     for position, *what in metadata.warnings:
         yield Problem(path, position, "warning", *what)
     for place, keys, model in _tables(metadata.values):
-        for key, code, found, hint_ in (*_unknown(keys, model), *_repeated(keys, model)):
+        unknown = () if keys.keys() <= known_names(model) else _unknown(keys, model)
+        for key, code, found, hint_ in (*unknown, *_repeated(keys, model)):
             yield metadata.problem(path, (*place, key), "warning", code, found, hint_)
 
 
@@ -244,7 +246,7 @@ class _ArticleReader:
             "section": lambda: slug(self.fields.section or _NO_SECTION),
             "id": lambda: slug(self.fields.id or self.path),
         }
-        template = quote(self.publication.permalink.lstrip("/"), safe="/{}%")
+        template = _template(self.publication.permalink)
         page = re.sub(r"\{(\w+)\}", lambda match: quote(values[match[1]](), safe=""), template)
         if page.partition("/")[0] in RESERVED:
             found = f"the address /{page} is among those of feeds and files"
@@ -315,6 +317,12 @@ class _ArticleReader:
                 what = hint(ArticleFields, "enclosure")
                 self.report(("enclosure",), "error", "enclosure-missing", found, what)
         return Enclosure(url, length or 0, media_type or "", fields.duration)
+
+
+@cache
+def _template(permalink: str) -> str:
+    """Percent-encoded but for what is to be filled in."""
+    return quote(permalink.lstrip("/"), safe="/{}%")
 
 
 def author_of(fields: AuthorFields) -> Author:
