@@ -110,9 +110,9 @@ class Output:
         self.index.publish(Published(file.path, owner, digest, len(file.data), modified, codings))
 
     def _remove(self, path: str, codings: str = "") -> None:
-        """With its encoded forms, and folders left empty."""
+        """After its encoded forms, which would be published by themselves; with folders left empty."""
         target = self.folder / path
-        for name in (target, *(_beside(target, suffix) for suffix in codings.split())):
+        for name in (*(_beside(target, suffix) for suffix in codings.split()), target):
             name.unlink(missing_ok=True)
         self.written += not path.endswith((".gz", ".br"))
         for folder in target.parents:

@@ -157,7 +157,10 @@ def _callback(published: PublishedFiles, *options: Any) -> Callable[[Any, WSGIEn
         status, headers, body = int(answer.status[:3]), answer.headers, answer.body
         if isinstance(body, Download):
             send = partial(request.response_iter, status, headers, body)
-            threading.Thread(target=send, daemon=True).start()
+            try:
+                threading.Thread(target=send, daemon=True).start()
+            except RuntimeError:  # no thread is to be had: this one waits for the client
+                send()
         else:
             request.response_bytes(status, headers, body)
 
