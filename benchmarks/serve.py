@@ -23,7 +23,7 @@ from benchmarks.measure import Command, children, command_line, cpu_seconds, in_
 from benchmarks.servers import Client
 
 ARTICLES = 1_000
-ROUNDS, SECONDS, CONNECTIONS = 5, 3, 16
+ROUNDS, SECONDS, CONNECTIONS = 5, 3, 64
 PATH = "/feed.rss"
 
 

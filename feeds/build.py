@@ -59,11 +59,15 @@ class Built:
         return any(problem.level == "error" for problem in self.problems)
 
 
+Progress = Callable[[str, int, int], None]
+"""What is being done, how much of it is done, of how much."""
+
+
 class Builder:
     """Builds the folder `output` from the folder `content`, again and again. `ledger` is a file.
 
     A `preview` shows what is due by `clock`; nothing is noted as removed, renamed or published. The last
-    configuration that was right stays in force.
+    configuration that was right stays in force. `progress` is told of what takes long.
     """
 
     def __init__(
@@ -74,6 +78,7 @@ class Builder:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         ledger: Path | None = None,
         preview: bool = False,
+        progress: Progress = lambda *_: None,
     ) -> None:
         self.content = content
         self.output = output
@@ -81,6 +86,7 @@ class Builder:
         self.clock = clock
         self.ledger = ledger or content / LEDGER
         self.preview = preview
+        self.progress = progress
         self._work: _Work | None = None
         self._configuration: tuple[SourceFile | None, tuple[Problem, ...]] = (None, ())
 
@@ -158,6 +164,7 @@ class _Work:
         self.readers = Readers(builder.content, publication)
         self.ledger = Ledger(builder.ledger)
         self.left: dict[Document, None] = {}
+        self._made = 0
         self._problems: dict[str, tuple[Problem, ...]] = {}
         self._media: dict[str, tuple[str, ...]] = {}
         self._site: list[SourceFile | None] = []
@@ -169,7 +176,7 @@ class _Work:
 
     def _load(self) -> None:
         """Goes on where the last process stopped."""
-        articles = []
+        articles, unusable = [], set()
         files = list(self.index.media())
         for entry in self.index.entries():
             files.append(entry.file)
@@ -177,9 +184,10 @@ class _Work:
             if entry.metadata:
                 articles.append((entry.metadata, entry.public))
             if entry.unusable:
-                self.catalogue.unusable.add(entry.file.path)
+                unusable.add(entry.file.path)
         self.folder = Folder(self.builder.content, files)
         self.catalogue.load(articles)
+        self.catalogue.unusable = unusable
         if not self._anew:
             owners = [*self.index.todo(), *self.output.damaged()]
             self.left = {Document.of(owner): None for owner in owners}
@@ -221,6 +229,7 @@ class _Work:
     # A look
 
     def look(self, paths: Iterable[str] | None, problems: tuple[Problem, ...], at: datetime) -> Built:
+        """Takes what changed among `paths`, and makes what cannot wait."""
         written = self.output.written
         scan = self.folder.look(None if self._anew else paths)
         self._note_renames(scan, at)
@@ -241,12 +250,15 @@ class _Work:
         return self._built(problems + unsaved, written)
 
     def go_on(self, problems: tuple[Problem, ...], at: datetime) -> Built:
-        written, started = self.output.written, time.monotonic()
+        """Makes more of what could wait."""
+        written, started, left = self.output.written, time.monotonic(), len(self.left)
         while self.left and time.monotonic() - started < _SLICE_SECONDS:
             documents = list(self.left)[:_SLICE]
             self._make(documents, at)
             self.index.done(document.owner for document in documents)
         self.index.commit()
+        self._made += left - len(self.left)
+        self.builder.progress("writing", self._made, self._made + len(self.left))
         return self._built(problems, written)
 
     def read_all(self, with_text: bool, at: datetime) -> list[Outcome]:
@@ -282,7 +294,8 @@ class _Work:
             if path in self.folder
         }
         readings = {}
-        for outcome in self.readers.read(list(tasks.values())):
+        for number, outcome in enumerate(self.readers.read(list(tasks.values())), 1):
+            self.builder.progress("reading", number, len(tasks))
             path, text = outcome.path, outcome.text
             if text:
                 self.index.keep_text(path, text.forms)

@@ -19,6 +19,9 @@ import click
 import feeds
 from feeds import log as logs
 
+LONG = 1_000
+"""Files of which a person likes to see that they get fewer."""
+
 FINE, PROBLEMS, COULD_NOT_RUN = 0, 1, 2
 
 log = logging.getLogger("feeds")
@@ -131,8 +134,10 @@ def build(
     output = _output(content, output)
     _require_content(content)
     moment = _moment(now)
-    clock = {"clock": lambda: moment} if moment else {}
-    builder = Builder(content, output, not no_compress, ledger=ledger, preview=bool(moment), **clock)
+    settings: dict[str, Any] = {"clock": lambda: moment} if moment else {}
+    if sys.stderr.isatty() and not watch:
+        settings["progress"] = _progress_bars()
+    builder = Builder(content, output, not no_compress, ledger=ledger, preview=bool(moment), **settings)
     with _one_builder(output), builder, _failures_told():
         if watch:
             keep_building(builder, output)
@@ -229,6 +234,22 @@ def ids(content: Path, write: bool, ledger: Path | None) -> None:
                 file = content / article.path
                 replace_file(file, with_id(article.path, file.read_bytes(), article.id))
             click.echo(f"{article.path}: {article.id}")
+
+
+def _progress_bars() -> Callable[[str, int, int], None]:
+    """A bar for each kind of work, on the terminal."""
+    bars: dict[str, Any] = {}
+
+    def show(what: str, done: int, total: int) -> None:
+        if total < LONG:
+            return
+        if what not in bars:
+            bars[what] = click.progressbar(length=total, label=what, file=sys.stderr, show_pos=True)
+        bars[what].update(done - bars[what].pos)
+        if done == total:
+            bars[what].render_finish()
+
+    return show
 
 
 def _output(content: Path, output: Path | None) -> Path:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from tests.newsroom import EXAMPLE, Newsroom, feedwright
+from tests.newsroom import EXAMPLE, ROOT, Newsroom, feedwright
 
 COMMANDS = ["serve", "build", "check", "status", "new", "ids"]
 
@@ -99,6 +103,24 @@ def test_options_are_read_from_the_environment(newsroom: Newsroom) -> None:
     assert feedwright("build", FEEDWRIGHT_NO_COMPRESS="1", **environment).returncode == 0
     assert (elsewhere / "feed.rss").exists()
     assert not (elsewhere / "feed.rss.gz").exists()
+
+
+def test_a_long_build_shows_on_a_terminal_how_far_it_is(newsroom: Newsroom) -> None:
+    for number in range(1_000):
+        newsroom.article(f"n-{number}", draft="true")
+    ours, theirs = os.openpty()
+    command = [sys.executable, "-m", "feeds", "build", "--content", str(newsroom.content)]
+    with subprocess.Popen(command, cwd=ROOT, stderr=theirs, stdout=subprocess.DEVNULL) as process:
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # how the end of a terminal looks on Linux
+            while data := os.read(ours, 4096):
+                shown += data
+        os.close(ours)
+    assert process.returncode == 0
+    assert b"reading" in shown
+    assert b"1000/1000" in shown
+    assert "reading" not in newsroom.run("build").stderr
 
 
 def test_build_now_shows_what_will_be_due(newsroom: Newsroom) -> None:
