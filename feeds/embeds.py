@@ -9,8 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from lxml import etree
 from lxml.html import HtmlElement
 from lxml.html.builder import BR, DIV, IMG, A, P
 
@@ -126,8 +128,11 @@ def _hiding(element: HtmlElement) -> str:
     return "hidden" if element.get("hidden", "until-found").lower() != "until-found" else ""
 
 
+_MAYBE_HIDDEN = etree.XPath("descendant::*[@style or @hidden]")
+
+
 def _take_hidden(root: HtmlElement) -> Iterator[str]:
-    for element in list(root.iterdescendants("*")):
+    for element in cast("list[HtmlElement]", _MAYBE_HIDDEN(root)):
         if how := _hiding(element):
             if _has_words(element):
                 yield f"{element.tag} {how}"

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import escape
-from typing import Literal
+from typing import Literal, cast
 
 import comrak
 import lxml.html
@@ -138,10 +138,12 @@ def render(text: str, syntax: Syntax, base: str, site: str, key: str) -> Markup:
         root = lxml.html.fragment_fromstring(html, create_parent="div")
     except (AssertionError, etree.ParserError) as error:  # a whole page without one body
         raise MarkupError("this HTML is a page without one body, and not what stands inside it") from error
+    elements = list(root.iter())  # lxml makes each anew for whoever asks, unless somebody holds it
     _refuse_deep(root)
     removed = embeds.settle(root)
     removed |= _simplify(root, hashlib.sha256(key.encode()).hexdigest()[:8])
     _make_absolute(root, lambda reference: absolute(reference, base, site))
+    elements.clear()
     return Markup(
         html=xml_safe(_CLEANER.clean(_inner(root))).strip(),
         images=frozenset(_images(root)),
@@ -175,9 +177,10 @@ def _simplify(root: lxml.html.HtmlElement, key: str) -> set[str]:
         if element.tag == "input" and element.get("type") == "checkbox":
             _replace(element, "☑" if "checked" in element.attrib else "☐")
         elif element.tag in ALLOWED:
-            _own_footnote(element, key)
-            if not element.get("class", "").startswith("language-"):
-                element.attrib.pop("class", None)
+            if element.keys():
+                _own_footnote(element, key)
+                if not element.get("class", "").startswith("language-"):
+                    element.attrib.pop("class", None)
         else:
             if element.tag in _REPORTED and not (element.tag == "script" and element.get("src")):
                 removed.add(element.tag)
@@ -205,8 +208,13 @@ def _own_footnote(element: lxml.html.HtmlElement, key: str) -> None:
             element.set(attribute, f"{prefix}-{key}-{value.removeprefix(prefix).removeprefix('-')}")
 
 
+_WITH_ADDRESS = etree.XPath(
+    f"descendant::*[{' or '.join(f'@{name}' for name in _ADDRESS_ATTRIBUTES)} or @srcset or self::img]"
+)
+
+
 def _make_absolute(root: lxml.html.HtmlElement, resolve: Callable[[str], str]) -> None:
-    for element in list(root.iterdescendants(etree.Element)):
+    for element in cast("list[lxml.html.HtmlElement]", _WITH_ADDRESS(root)):
         for name in _ADDRESS_ATTRIBUTES:
             if name in element.attrib:
                 _resolve_attribute(element, name, resolve)
