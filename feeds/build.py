@@ -11,13 +11,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 from feeds.archive import is_archived, new_seals
 from feeds.catalogue import Catalogue, Update
 from feeds.config import load_publication
-from feeds.documents import Document, everything, touched
+from feeds.documents import Document, Kind, everything, touched
 from feeds.history import events_of, renames
 from feeds.index import Entry, Index, fingerprint
 from feeds.ledger import Ledger, sealed
@@ -36,9 +37,14 @@ _FEW = 64
 _AT_ONCE = 512
 """So many documents are made before the look ends; of more, those that are asked for most."""
 
-_SLICE_SECONDS = 0.05
 _SLICE = 32
 """Documents that are made together, so that their articles are read on all cores."""
+
+_SLICE_SECONDS = 0.03
+_AT_A_TIME: dict[Kind, int] = {"article": 16, "listing": 8}
+"""In the background, where a save may have to wait for the end of it. A feed or a page of the archive has as
+many articles as that, so these are made one at a time.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +259,7 @@ class _Work:
         """Makes more of what could wait."""
         written, started, left = self.output.written, time.monotonic(), len(self.left)
         while self.left and time.monotonic() - started < _SLICE_SECONDS:
-            documents = list(self.left)[:_SLICE]
+            documents = list(islice(self.left, _AT_A_TIME.get(next(iter(self.left)).kind, 1)))
             self._make(documents, at)
             self.index.done(document.owner for document in documents)
         self.index.commit()
