@@ -72,7 +72,8 @@ def whole(results: Results) -> str:
     head = ["articles", "seconds", "PSS, MiB", "files", "on disk, MiB", "of it the index, MiB"]
     rows = []
     for count in sizes(results, "build"):
-        one = results["build"][str(count)]["found"]["whole"]["feedwright"]
+        if (one := results["build"][str(count)]["found"].get("whole", {}).get("feedwright")) is None:
+            continue
         numbers = [f"{median(one['seconds']):.1f}", f"{median(one['pss']):.0f}", f"{one['files']:,}"]
         rows.append([f"{count:,}", *numbers, f"{one['disk_mib']:.0f}", f"{one['index_mib']:.0f}"])
     return table(head, rows)

@@ -21,7 +21,7 @@ from benchmarks.corpus import Article
 from benchmarks.measure import Command, children, command_line, median, percentile, pss, tree
 from benchmarks.servers import Client
 
-SAVES, HUGO_SAVES, RESTARTS = 50, 10, 3
+SAVES, HUGO_SAVES, RESTARTS = 25, 6, 3
 NEWEST = 20
 PAUSE_SECONDS = 0.5
 """After a save is served, before the next: the program may still have pages and archives to write."""
