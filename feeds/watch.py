@@ -18,7 +18,7 @@ SCAN_SECONDS = 30.0
 """Events are hints, the scan is the truth: what no event told is found after this time."""
 
 _DEBOUNCE_MS = 10
-_STEP_MS = 2
+_STEP_MS = 5  # watchfiles wakes up as often, also while nothing happens: 2 took 2 % of a core
 _BURST = 20
 """So many files at once are no person's save, but a program at work: it is given time to finish."""
 
