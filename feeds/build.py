@@ -171,6 +171,7 @@ class _Work:
         self.ledger = Ledger(builder.ledger)
         self.left: dict[Document, None] = {}
         self._made = 0
+        self._others_may_be_there = True
         self._problems: dict[str, tuple[Problem, ...]] = {}
         self._media: dict[str, tuple[str, ...]] = {}
         self._site: list[SourceFile | None] = []
@@ -397,7 +398,7 @@ class _Work:
             planned = list(everything(self.catalogue, self.ledger, self.folder.media()))
             for owner in {one.owner for one in self.index.documents()} - {one.owner for one in planned}:
                 self.output.publish(owner, [])
-            list(self.output.damaged())
+            self.output.damaged()
         else:
             at_once, then = touched(update, self.catalogue, self.ledger, seals)
             planned = at_once + [Document("media", path) for path in scan.gone if is_media(path)]
@@ -420,6 +421,9 @@ class _Work:
             self._renderer.make(some, at)
             for document in some:
                 del self.left[document]
+        if not self.left and self._others_may_be_there:  # no sooner: they may be what is still to be made
+            self.output.remove_others()
+            self._others_may_be_there = False
         for outcome in self._renderer.read:
             self._know(outcome.path, outcome.problems, outcome.media)
             self.index.keep_problems(outcome.path, outcome.problems, outcome.path in self.catalogue.unusable)

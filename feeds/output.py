@@ -74,21 +74,29 @@ class Output:
         seen = target.stat()
         self.index.publish(Published(path, owner, b"", seen.st_size, int(seen.st_mtime), ""))
 
-    def damaged(self) -> Iterator[str]:
-        """Removes what belongs to no document; gives the documents whose files are not as they were left."""
-        expected = {one.path: one for one in self.index.documents()}
-        encoded = {f"{one.path}.{suffix}": one for one in expected.values() for suffix in one.codings.split()}
-        found = set()
-        for path, modified, size in list(_files(self.folder, "")):
-            one = expected.get(path) or encoded.get(path)
-            if one is None:
+    def damaged(self) -> set[str]:
+        """The documents of which a file is not as it was left: it is to be made again."""
+        left = self._left()
+        for path, modified, size in _files(self.folder, ""):
+            one = left.get(path)
+            if one and modified == one.modified * _NS and size == (one.size if path == one.path else size):
+                del left[path]
+        for one in left.values():
+            self.index.unpublish(one.path)
+        return {one.owner for one in left.values()}
+
+    def remove_others(self) -> None:
+        """Removes every file that belongs to no document."""
+        left = self._left()
+        for path, _, _ in list(_files(self.folder, "")):
+            if path not in left:
                 self._remove(path)
-            elif modified == one.modified * _NS and size == (one.size if path in expected else size):
-                found.add(path)
-        for path, one in (expected | encoded).items():
-            if path not in found:
-                self.index.unpublish(one.path)
-                yield one.owner
+
+    def _left(self) -> dict[str, Published]:
+        """What is in the folder by the index, by path; encoded forms stand for the file that they go with."""
+        left = {one.path: one for one in self.index.documents()}
+        forms = {f"{one.path}.{suffix}": one for one in left.values() for suffix in one.codings.split()}
+        return left | forms
 
     def _write(self, owner: str, file: File, before: Published | None) -> None:
         codings = file.codings if self.compress else ""

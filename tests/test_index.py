@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,6 +66,30 @@ def test_what_was_harmed_in_public_is_made_again(newsroom: Newsroom, harm: str) 
         else:
             file.with_name(f"stray-{file.name}").write_bytes(b"stray")
     assert files_of(newsroom.build()) == before
+
+
+def test_a_lost_index_touches_nothing_that_is_right(newsroom: Newsroom) -> None:
+    """Readers go on getting what an earlier run published, with the same validators."""
+    for number in range(600):
+        newsroom.article(f"n-{number}")
+    newsroom.build()
+    before = times_of(newsroom.public)
+    shutil.rmtree(newsroom.public.with_name("public.index"))
+    stray = newsroom.public / "articles/stray/index.html"
+    stray.parent.mkdir()
+    stray.write_bytes(b"stray")
+    with Builder(newsroom.content, newsroom.public) as builder:
+        assert builder.build().left > 500
+        assert {path: time for path, time in times_of(newsroom.public).items() if path in before} == before
+        while builder.go_on().left:
+            pass
+    assert times_of(newsroom.public) == before
+
+
+def times_of(folder: Path) -> dict[str, int]:
+    return {
+        str(file.relative_to(folder)): file.stat().st_mtime_ns for file in folder.rglob("*") if file.is_file()
+    }
 
 
 def test_an_invalid_file_keeps_its_last_good_version(newsroom: Newsroom) -> None:
