@@ -204,7 +204,9 @@ class Catalogue:
                     self._holders[kind][value] = left
                     rivals.update(left)
         self.rivalries.pop(path, None)
-        self.unusable.discard(path)
+        if path in self.unusable:
+            self.unusable.discard(path)
+            self._folders = None
         self._ending.discard(path)
         if article is None:
             return rivals

@@ -129,6 +129,19 @@ def test_an_unusable_text_leaves_its_place_to_the_next_article(newsroom: Newsroo
     assert not (newsroom.public / "articles/newest").exists()
 
 
+def test_a_feed_whose_only_text_becomes_usable_is_listed(newsroom: Newsroom, builder: Builder) -> None:
+    newsroom.article("kept")
+    newsroom.article("a", "<div>" * 200, tags="[x]")
+    assert b"tags/x/" not in public_bytes(builder, newsroom)
+    newsroom.article("a", "Good words.", tags="[x]")
+    assert b"tags/x/" in public_bytes(builder, newsroom)
+
+
+def public_bytes(builder: Builder, newsroom: Newsroom) -> bytes:
+    builder.build()
+    return (newsroom.public / "index.html").read_bytes() + (newsroom.public / "feeds.opml").read_bytes()
+
+
 def test_a_save_goes_before_what_is_left_to_be_made(newsroom: Newsroom, builder: Builder) -> None:
     for number in range(600):
         newsroom.article(f"n-{number}", section="News")
