@@ -91,14 +91,10 @@ def watch(
         if paths is None:
             scan = time.monotonic() + SCAN_SECONDS
         next_due, left = look(paths)
-        while left and not events.wake.is_set() and not _is_past(next_due):
+        while left and not events.wake.is_set() and _patience(next_due, scan) > 0:
             next_due, left = go_on()
         if not left:
             events.wake.wait(_patience(next_due, scan))
-
-
-def _is_past(moment: datetime | None) -> bool:
-    return moment is not None and moment <= datetime.now(UTC)
 
 
 def _patience(next_due: datetime | None, scan: float) -> float:
