@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import brotli  # type: ignore[import-untyped]
@@ -64,12 +65,7 @@ class Output:
         """Makes the bytes of the file `source` those at `path`."""
         target = self.folder / path
         if not (target.is_file() and filecmp.cmp(source, target, shallow=False)):
-            modified = _next_modified(target)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            aside = target.with_name(_ASIDE + target.name)
-            shutil.copyfile(source, aside)
-            os.utime(aside, (modified, modified))
-            aside.replace(target)
+            _replace(target, lambda aside: shutil.copyfile(source, aside), _next_modified(target))
             self.written += 1
         seen = target.stat()
         self.index.publish(Published(path, owner, b"", seen.st_size, int(seen.st_mtime), ""))
@@ -109,9 +105,9 @@ class Output:
         suffixes = codings.split()
         encoded = self._encoding.map(lambda suffix: _ENCODERS[suffix](file.data), suffixes)
         for suffix, data in zip(suffixes, encoded, strict=True):
-            _replace(_beside(target, suffix), data, modified)
+            _replace(_beside(target, suffix), partial(Path.write_bytes, data=data), modified)
         if not same:
-            _replace(target, file.data, modified)
+            _replace(target, partial(Path.write_bytes, data=file.data), modified)
             self.written += 1
         for suffix in set(before.codings.split() if before else ()) - set(codings.split()):
             _beside(target, suffix).unlink(missing_ok=True)
@@ -171,13 +167,13 @@ def _next_modified(target: Path) -> int:
     return max(now, int(target.stat().st_mtime) + 1) if target.exists() else now
 
 
-def _replace(target: Path, data: bytes, modified: int) -> None:
+def _replace(target: Path, write: Callable[[Path], object], modified: int) -> None:
     aside = target.with_name(_ASIDE + target.name)
     try:
-        aside.write_bytes(data)
+        write(aside)
     except FileNotFoundError:
         target.parent.mkdir(parents=True, exist_ok=True)
-        aside.write_bytes(data)
+        write(aside)
     os.utime(aside, (modified, modified))
     aside.replace(target)
 

@@ -18,7 +18,9 @@ SCAN_SECONDS = 30.0
 """Events are hints, the scan is the truth: what no event told is found after this time."""
 
 _DEBOUNCE_MS = 10
-_STEP_MS = 5  # watchfiles wakes up as often, also while nothing happens: 2 took 2 % of a core
+_STEP_MS = 5
+"""watchfiles wakes up as often, also while nothing happens: every 2 ms takes 2 % of a core."""
+
 _BURST = 20
 """So many files at once are no person's save, but a program at work: it is given time to finish."""
 
@@ -27,7 +29,7 @@ _LONGEST_BURST_SECONDS = 1.0
 
 log = logging.getLogger("feeds.watch")
 
-Outcome = tuple[datetime | None, bool]
+Next = tuple[datetime | None, bool]
 """The next moment at which to look even if nothing changes; whether something is left to be made."""
 
 
@@ -69,9 +71,7 @@ class _Events:
             seen = self.count
 
 
-def watch(
-    content: Path, look: Callable[[Collection[str] | None], Outcome], go_on: Callable[[], Outcome]
-) -> None:
+def watch(content: Path, look: Callable[[Collection[str] | None], Next], go_on: Callable[[], Next]) -> None:
     """Calls `look` now and whenever the content may have changed, until SIGTERM or SIGINT.
 
     `look` is given the paths that changed, or None: then anything may have. Between looks `go_on` is called
