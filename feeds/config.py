@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from feeds.addresses import ascii_url, below, web_url
 from feeds.dates import zone_names
-from feeds.located import Located, SyntaxFaultError, check, nearest, read_toml
+from feeds.located import Located, SyntaxFaultError, read_toml
 from feeds.markup import xml_safe
 from feeds.problems import ContentError, Level, Position, Problem
 from feeds.publication import FeedFormat, FeedSettings, Publication, Redirect
@@ -20,6 +20,7 @@ from feeds.source.article import LANGUAGE_TAG, author_of
 from feeds.source.fields import Byline, Line
 from feeds.source.folder import CONFIG
 from feeds.source.front_matter import decoded
+from feeds.typed import check, nearest
 
 _FIRST_YEAR = "2026"
 _GONE = 410

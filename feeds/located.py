@@ -7,19 +7,15 @@ the parser's events, without recursion: 30,000 nested brackets overflow the C st
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
-from functools import cache
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
-from pydantic import AliasChoices, BaseModel, ValidationError
-from pydantic.fields import FieldInfo
 from yaml.reader import ReaderError
 
 from feeds.markup import unsafe_characters, xml_safe
@@ -28,29 +24,6 @@ from feeds.problems import Level, Position, Problem
 MAX_NESTING = 16
 MAX_KEYS = 256
 _LONGEST_NUMBER = 18
-
-_WORDS = {
-    "bool_parsing": "must be true or false",
-    "bool_type": "must be true or false",
-    "dict_type": "must hold names and values",
-    "greater_than": "must be more than {gt}",
-    "greater_than_equal": "must be at least {ge}",
-    "int_from_float": "must be a whole number",
-    "int_parsing": "must be a whole number",
-    "int_parsing_size": "must be a shorter number",
-    "int_type": "must be a whole number",
-    "less_than": "must be less than {lt}",
-    "less_than_equal": "must be at most {le}",
-    "list_type": "must be a list",
-    "literal_error": "must be {expected}",
-    "model_type": "must hold names and values",
-    "string_too_long": "must have at most {max_length} characters",
-    "string_too_short": "must not be empty",
-    "string_type": "must be a text",
-    "too_short": "must not be empty",
-    "tuple_type": "must be a list",
-}
-"""What pydantic's types of errors mean to an author."""
 
 _YAML_FAULTS = (
     (
@@ -89,7 +62,6 @@ _YAML_FAULTS_FROM_THE_START = (
 )
 """What libyaml says, what it means to an author, what to write; the second kind stands where it began."""
 
-Model = TypeVar("Model", bound=BaseModel)
 Place = tuple[str | int, ...]
 
 
@@ -476,74 +448,3 @@ def _made_safe(found: Located) -> Located:
 
     found.values = safe(found.values, ())
     return found
-
-
-# Types
-
-
-def check(
-    model: type[Model], found: Located, path: str, context: Any = None
-) -> tuple[Model | None, list[Problem]]:
-    """`found` as a `model`, or None and every problem; the hint of each is the field's description."""
-    try:
-        return model.model_validate(found.values, context=context), []
-    except ValidationError as error:
-        return None, [_problem(model, found, path, details) for details in error.errors()]
-
-
-def _problem(model: type[BaseModel], found: Located, path: str, details: Any) -> Problem:
-    place: Place = details["loc"]
-    name = str(place[0]) if place else "metadata"
-    shown = ".".join(part for part in place if isinstance(part, str) and part != "[key]")
-    said = _WORDS.get(details["type"], details["msg"].removeprefix("Value error, "))
-    said = said.format(**details["ctx"]) if details["type"] in _WORDS and "ctx" in details else said
-    if details["type"] == "missing" or details["input"] is None:
-        return found.problem(
-            path, place, "error", f"{name}-missing", f"{shown} is missing", hint(model, name)
-        )
-    if details["type"] == "extra_forbidden":
-        *around, last = place
-        inner = model.model_fields[str(around[0])].annotation if around else model
-        known = known_names(inner) if isinstance(inner, type) and issubclass(inner, BaseModel) else ()
-        return found.problem(
-            path,
-            place,
-            "error",
-            "key-unknown",
-            f"`{last}` is not known",
-            nearest(str(last), known) or "delete it",
-        )
-    return found.problem(path, place, "error", f"{name}-invalid", f"{shown}: {said}", hint(model, name))
-
-
-def hint(model: type[BaseModel], name: str) -> str:
-    """What to write for the field `name`: its description in the model."""
-    for field_name, info in model.model_fields.items():
-        if name in _names(field_name, info) and info.description:
-            return info.description
-    return "correct the value"
-
-
-@cache
-def known_names(model: type[BaseModel]) -> set[str]:
-    """The names that an author may write for the fields of `model`."""
-    return {name for field_name, info in model.model_fields.items() for name in _names(field_name, info)}
-
-
-@cache
-def spellings(model: type[BaseModel]) -> list[list[str]]:
-    """The names of each field that has several, the one that counts first."""
-    names = (_names(field_name, info) for field_name, info in model.model_fields.items())
-    return [several for several in names if len(several) > 1]
-
-
-def _names(field_name: str, info: FieldInfo) -> list[str]:
-    alias = info.validation_alias
-    return [str(name) for name in alias.choices] if isinstance(alias, AliasChoices) else [field_name]
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """What an author probably meant by an unknown name, `did you mean title?`, or nothing."""
-    spellings = {one.lower(): one for one in sorted(known)}
-    close = difflib.get_close_matches(name.lower(), spellings, 1, 0.6)
-    return f"did you mean {spellings[close[0]]}?" if close else ""

@@ -7,9 +7,9 @@ import re
 from lxml import etree
 
 from feeds.config import PublicationTable
-from feeds.located import known_names
 from feeds.markup import ALLOWED
 from feeds.source.fields import ArticleFields, EnclosureFields, ImageFields
+from feeds.typed import known_names
 from tests.newsroom import ROOT, Newsroom, feedwright
 
 README = (ROOT / "README.md").read_text("utf-8")

@@ -14,13 +14,14 @@ from urllib.parse import quote
 
 from feeds import dates, markup
 from feeds.addresses import AddressError, absolute, below, is_slug, slug, web_url
-from feeds.located import Located, Place, check, hint, known_names, nearest, spellings
+from feeds.located import Located, Place
 from feeds.problems import ContentError, Level, Position, Problem
 from feeds.publication import Article, Author, Enclosure, Image, Metadata, Publication
 from feeds.source.fields import ArticleFields, AuthorFields, EnclosureFields, Fields, ImageFields
 from feeds.source.folder import MEDIA
 from feeds.source.front_matter import Source, read_source
 from feeds.source.media import MediaFolder
+from feeds.typed import check, hint, known_names, nearest, spellings
 
 LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 """The shape of a language tag (RFC 5646)."""
