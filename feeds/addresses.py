@@ -96,6 +96,8 @@ def ascii_url(url: str) -> str:
 
 def web_url(url: str) -> str:
     """`url` if it is an absolute http or https address, in ASCII. Raises AddressError."""
+    if _PLAIN.fullmatch(url):
+        return url
     try:
         parts = urlsplit(url.strip())
     except ValueError as error:

@@ -8,7 +8,7 @@ afterwards, in slices, so that a save is never held up for long. No request buil
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -37,8 +37,8 @@ _FEW = 64
 _AT_ONCE = 512
 """So many documents are made before the look ends; of more, those that are asked for most."""
 
-_SLICE = 32
-"""Documents that are made together, so that their articles are read on all cores."""
+_SLICE = 128
+"""Documents that are made together, while their articles are read on all cores."""
 
 _SLICE_SECONDS = 0.03
 _AT_A_TIME: dict[Kind, int] = {"article": 16, "listing": 8}
@@ -118,9 +118,14 @@ class Builder:
         return work.look(paths, problems, self.clock().replace(microsecond=0))
 
     def go_on(self) -> Built:
-        """Makes more of what is left to be made."""
+        """Makes more of what is left to be made, for a moment."""
         work, problems = self._ready()
         return work.go_on(problems, self.clock().replace(microsecond=0))
+
+    def finish(self) -> Built:
+        """Makes all that is left to be made."""
+        work, problems = self._ready()
+        return work.finish(problems, self.clock().replace(microsecond=0))
 
     def check(self) -> tuple[Problem, ...]:
         """Every problem of the content, without publishing anything. Raises ContentError and OSError."""
@@ -258,15 +263,26 @@ class _Work:
 
     def go_on(self, problems: tuple[Problem, ...], at: datetime) -> Built:
         """Makes more of what could wait."""
-        written, started, left = self.output.written, time.monotonic(), len(self.left)
+        written, started = self.output.written, time.monotonic()
         while self.left and time.monotonic() - started < _SLICE_SECONDS:
-            documents = list(islice(self.left, _AT_A_TIME.get(next(iter(self.left)).kind, 1)))
-            self._make(documents, at)
-            self.index.done(document.owner for document in documents)
+            self._make_some(_AT_A_TIME.get(next(iter(self.left)).kind, 1), at)
         self.index.commit()
+        return self._built(problems, written)
+
+    def finish(self, problems: tuple[Problem, ...], at: datetime) -> Built:
+        """Makes all that could wait."""
+        written = self.output.written
+        while self.left:
+            self._make_some(_SLICE, at)
+            self.index.commit()
+        return self._built(problems, written)
+
+    def _make_some(self, most: int, at: datetime) -> None:
+        left = len(self.left)
+        made = self._make(list(islice(self.left, most)), at)
+        self.index.done(document.owner for document in made)
         self._made += left - len(self.left)
         self.builder.progress("writing", self._made, self._made + len(self.left))
-        return self._built(problems, written)
 
     def read_all(self, with_text: bool, at: datetime) -> list[Outcome]:
         """Reads every file, and takes what is in it."""
@@ -411,23 +427,24 @@ class _Work:
         self._anew = False
         return set(at_once)
 
-    def _make(self, documents: list[Document], at: datetime) -> None:
-        """Makes `documents`; all up to the publication's feed first."""
-        first = next((number for number, one in enumerate(documents, 1) if one.kind == "feed"), 0)
-        for some in [
-            documents[:first],
-            *(documents[n : n + _SLICE] for n in range(first, len(documents), _SLICE)),
-        ]:
-            self._renderer.make(some, at)
-            for document in some:
-                del self.left[document]
-        if not self.left and self._others_may_be_there:  # no sooner: they may be what is still to be made
-            self.output.remove_others()
-            self._others_may_be_there = False
+    def _make(self, documents: Sequence[Document], at: datetime) -> list[Document]:
+        """Makes `documents`; gives what was made, which may be more."""
+        made = []
+        for start in range(0, len(documents), _SLICE):
+            some = [one for one in documents[start : start + _SLICE] if one in self.left]
+            for document in self._renderer.make(some, at):
+                self.left.pop(document, None)
+                made.append(document)
+        if not self.left:
+            self.readers.rest()
+            if self._others_may_be_there:  # no sooner: they may be what is still to be made
+                self.output.remove_others()
+                self._others_may_be_there = False
         for outcome in self._renderer.read:
             self._know(outcome.path, outcome.problems, outcome.media)
             self.index.keep_problems(outcome.path, outcome.problems, outcome.path in self.catalogue.unusable)
         self._renderer.read.clear()
+        return made
 
     def _built(self, problems: tuple[Problem, ...], written: int) -> Built:
         at = self.builder.clock()

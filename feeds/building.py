@@ -21,11 +21,9 @@ log = logging.getLogger("feeds.build")
 
 def build_once(builder: Builder, output: Path) -> Built:
     """One build to the end, with its problems in the log and its outcome in the status file."""
-    built = builder.build()
-    changed = built.changed
-    while built.left:
-        built = builder.go_on()
-        changed += built.changed
+    changed = builder.build().changed
+    built = builder.finish()
+    changed += built.changed
     _tell(built.problems, set())
     write_status(output, _status(built))
     return replace(built, changed=changed)

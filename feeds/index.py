@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from feeds.problems import Position, Problem
 from feeds.publication import Author, Metadata, Publication
 from feeds.source.folder import SourceFile
 
-FORMAT = 2
+FORMAT = 3
 
 _SCHEMA = """
 CREATE TABLE setting (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -235,6 +235,7 @@ def _connected(file: Path | None) -> sqlite3.Connection:
     database = sqlite3.connect(file or ":memory:")
     try:
         database.execute("PRAGMA journal_mode = WAL")
+        database.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost the end of a cache
         (found,) = database.execute("PRAGMA user_version").fetchone()
         if found not in (0, FORMAT):
             raise sqlite3.DatabaseError(f"format {found}")
@@ -267,9 +268,9 @@ def _row(entry: Entry) -> tuple[Any, ...]:
         one.title,
         _seconds(one.published),
         _seconds(one.updated),
-        json.dumps([(author.name, author.url, author.email) for author in one.authors]),
+        _authors_as_json(one.authors),
         one.section,
-        json.dumps(one.tags) if one.tags else None,
+        "\n".join(one.tags) or None,  # each is one line
         one.language,
         one.draft,
         one.expires and _seconds(one.expires),
@@ -288,9 +289,9 @@ def _entry(row: Sequence[Any]) -> Entry:
         title=title,
         published=_moment(published),
         updated=_moment(updated),
-        authors=tuple(Author(*author) for author in json.loads(authors)),
+        authors=_authors_of_json(authors),
         section=section,
-        tags=tuple(json.loads(tags)) if tags else (),
+        tags=tuple(tags.split("\n")) if tags else (),
         language=language,
         draft=bool(draft),
         expires=None if expires is None else _moment(expires),
@@ -305,6 +306,16 @@ def _entry(row: Sequence[Any]) -> Entry:
         bool(public),
         metadata or None,
     )
+
+
+@lru_cache(maxsize=1000)  # few people write most articles
+def _authors_as_json(authors: tuple[Author, ...]) -> str:
+    return json.dumps([(author.name, author.url, author.email) for author in authors])
+
+
+@lru_cache(maxsize=1000)
+def _authors_of_json(text: str) -> tuple[Author, ...]:
+    return tuple(Author(*author) for author in json.loads(text))
 
 
 def _problems_as_json(problems: Iterable[Problem]) -> str | None:

@@ -260,9 +260,8 @@ def _first_paragraph(root: lxml.html.HtmlElement) -> str:
 
 
 def _inner(root: lxml.html.HtmlElement) -> str:
-    return (escape(root.text) if root.text else "") + "".join(
-        lxml.html.tostring(child, encoding="unicode") for child in root
-    )
+    whole: str = lxml.html.tostring(root, encoding="unicode", with_tail=False)
+    return whole[whole.index(">") + 1 : whole.rindex("<")]
 
 
 def one_line(text: str) -> str:

@@ -11,6 +11,7 @@ import gc
 import hashlib
 import multiprocessing
 import os
+import pickle
 import resource
 import signal
 import sys
@@ -18,6 +19,7 @@ import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import chain
 from multiprocessing import Process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -37,6 +39,9 @@ CPU_SECONDS = 1.0
 
 MEMORY = 256 * 1024 * 1024
 """Bytes of address space beyond what the child has when it starts."""
+
+_USUAL_FILE = 32 * 1024
+"""Bytes that nearly every file fits in: a buffer for the largest costs more than reading a usual one."""
 
 _WALL_SECONDS = 30.0
 _TRIES = 2
@@ -127,25 +132,32 @@ class Readers:
         busy: dict[Any, tuple[_Child, int]] = {}
         blamed: dict[str, Problem] = {}
         idle = self._some_children(len(waiting))
-        while waiting or busy:
-            while waiting and idle:
-                batch, attempt = waiting.popleft()
-                child = idle.pop()
-                child.give(batch)
-                busy[child.connection] = child, attempt
-            answered = wait(list(busy), _WALL_SECONDS) or list(busy)
-            for connection in answered:
-                child, attempt = busy.pop(connection)
-                outcomes = _answer(child)
-                if outcomes is not None:
-                    idle.append(child)
-                    yield from (_with_blame(outcome, blamed) for outcome in outcomes)
-                    continue
-                end = child.end()
+        answers: list[bytes] = []
+        try:
+            while waiting or busy or answers:
+                while waiting and idle:
+                    batch, attempt = waiting.popleft()
+                    child = idle.pop()
+                    child.give(batch)
+                    busy[child.connection] = child, attempt
+                for outcome in chain.from_iterable(map(pickle.loads, answers)):
+                    yield _with_blame(outcome, blamed)
+                answers.clear()
+                for connection in busy and (wait(list(busy), _WALL_SECONDS) or list(busy)):
+                    child, attempt = busy.pop(connection)
+                    answer = _answer(child)
+                    if answer is not None:  # it is looked at when the child has its next files
+                        idle.append(child)
+                        answers.append(answer)
+                        continue
+                    end = child.end()
+                    self._children.remove(child)
+                    idle += self._some_children(len(self._children) + 1)[-1:]
+                    yield from _after_death(child.tasks, attempt, end, waiting, blamed)
+        finally:  # whoever does not want the rest must not get it the next time
+            for child, _ in busy.values():
+                child.kill()
                 self._children.remove(child)
-                idle += self._some_children(len(self._children) + 1)[-1:]
-                yield from _after_death(child.tasks, attempt, end, waiting, blamed)
-        self.rest()
 
     def rest(self) -> None:
         """Ends all children but one."""
@@ -169,11 +181,11 @@ class Readers:
         return self._children[:]
 
 
-def _answer(child: _Child) -> list[Outcome] | None:
-    """What the child has made of its tasks; None where it died or does not answer."""
+def _answer(child: _Child) -> bytes | None:
+    """What the child has made of its tasks, pickled; None where it died or does not answer."""
     with suppress(EOFError, OSError):
         if child.connection.poll():
-            return cast("list[Outcome]", child.connection.recv())
+            return child.connection.recv_bytes()
     return None
 
 
@@ -251,7 +263,9 @@ def _read(content: Path, task: Task, publication: Publication) -> Outcome:
     try:
         file = os.open(f"{content}/{task.path}", os.O_RDONLY | os.O_CLOEXEC)
         try:
-            data = os.read(file, MAX_FILE + 1)
+            data = os.read(file, _USUAL_FILE)
+            if len(data) == _USUAL_FILE:
+                data += os.read(file, MAX_FILE + 1 - _USUAL_FILE)
         finally:
             os.close(file)
     except FileNotFoundError:

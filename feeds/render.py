@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from importlib.resources import files
+from itertools import chain
 
 from feeds.catalogue import Catalogue
 from feeds.dates import EPOCH
@@ -27,7 +29,7 @@ SITE_FILES = ("favicon.ico", "robots.txt")
 class Renderer:
     """Makes documents of what is in `catalogue` and `ledger`.
 
-    `pages` are bytes of article pages that were made already, by path of the article's file; `read` are
+    `pages` are bytes of article pages that are not published yet, by path of the article's file; `read` are
     outcomes of files that had to be read.
     """
 
@@ -45,18 +47,42 @@ class Renderer:
         self._listed: list[str] | None = None
         self._lists = b"", b""
 
-    def make(self, documents: Sequence[Document], now: datetime) -> None:
-        """Makes `documents`, in that order; what they need of articles is read on all cores at once."""
-        feeds = (self._feed(document) for document in documents)
-        self._ensure([article.path for feed in feeds if feed for article in feed.articles])
-        self._ensure_pages([document.name for document in documents if document.kind == "article"])
-        for document in documents:
-            if document.kind == "media":
-                self._copy(document)
-            elif document.kind != "article":
-                self.output.publish(document.owner, self._files(document, now))
+    def make(self, documents: Sequence[Document], now: datetime) -> Iterator[Document]:
+        """Makes `documents`, in that order, each as soon as the articles in it are read, on all cores.
 
-    def _files(self, document: Document, now: datetime) -> Iterable[File]:
+        Gives those that are made; among them the pages of articles that had to be read.
+        """
+        feeds = [self._feed(document) for document in documents]
+        needed = [self._needed(document, feed) for document, feed in zip(documents, feeds, strict=True)]
+        reading = self._read(list(dict.fromkeys(chain.from_iterable(needed))))
+        here: set[str] = set()
+        for document, feed, paths in zip(documents, feeds, needed, strict=True):
+            while not here.issuperset(paths):
+                here.add(next(reading))
+            if feed and not self.catalogue.unusable.isdisjoint(article.path for article in feed.articles):
+                here.update(reading)  # what follows reads too
+                feed = self._settled(document)
+            match document.kind:
+                case "media":
+                    self._copy(document)
+                case "article":
+                    self._publish_page(document.name)
+                case _:
+                    self.output.publish(document.owner, self._files(document, feed, now))
+            yield document
+            if not document.is_urgent:
+                yield from map(self._publish_page, list(self.pages))
+        yield from map(self._publish_page, list(self.pages))
+
+    def _needed(self, document: Document, feed: Feed | None) -> list[str]:
+        """The files that must be read before `document` can be made."""
+        if document.kind == "article":
+            article = self.catalogue.shown(document.name)
+            known = article is None or article.page is None or document.name in self.pages
+            return [] if known else [document.name]
+        return self.index.without_text([article.path for article in feed.articles]) if feed else []
+
+    def _files(self, document: Document, feed: Feed | None, now: datetime) -> Iterable[File]:
         publication = self.catalogue.publication
         match document.kind:
             case "serving":
@@ -70,7 +96,6 @@ class Renderer:
                 updated = own.updated if own else EPOCH
                 outlines = self._directory()[1]
                 return [File("feeds.opml", opml.document(publication, updated, outlines))] if outlines else []
-        feed = self._settled(document)
         if feed is None:
             return []
         match document.kind:
@@ -104,48 +129,36 @@ class Renderer:
         """The feed of `document`, without articles whose text turns out to be unusable."""
         while True:
             feed = self._feed(document)
-            if feed is None or self._ensure([article.path for article in feed.articles]):
+            if not feed or not (missing := self.index.without_text([one.path for one in feed.articles])):
                 return feed
+            deque(self._read(missing), maxlen=0)
 
     def _entries(self, feed: Feed, form: Form) -> list[bytes]:
         return self.index.forms([article.path for article in feed.articles], form)
 
-    def _ensure(self, paths: Iterable[str]) -> bool:
-        """Sees that the text of each is kept; tells whether all of them can be shown."""
-        missing = self.index.without_text(list(dict.fromkeys(paths)))
-        return not missing or self._read(missing)
-
-    def _ensure_pages(self, paths: Sequence[str]) -> None:
-        """Publishes the pages of these articles; those that are there no longer lose theirs."""
-        wanted = []
-        for path in paths:
-            article = self.catalogue.shown(path)
-            if article is None or article.page is None:
-                self.output.publish(Document("article", path).owner, [])
-            elif path in self.pages:
-                self._publish_page(path, article.page)
-            else:
-                wanted.append(path)
-        self._read(wanted)
-
-    def _read(self, paths: Sequence[str]) -> bool:
-        usable = True
+    def _read(self, paths: Sequence[str]) -> Iterator[str]:
+        """Reads files; gives the path of each when its text is kept, or the article passed over."""
         for outcome in self.readers.read([Task(path, self.ledger.ids.get(path)) for path in paths]):
             article = self.catalogue.articles[outcome.path]
             if outcome.text and outcome.metadata == article:
                 self.index.keep_text(outcome.path, outcome.text.forms)
                 if outcome.text.page and article.page and self.catalogue.shown(outcome.path):
                     self.pages[outcome.path] = outcome.text.page
-                    self._publish_page(outcome.path, article.page)
             elif not self.index.revive_text(outcome.path):
                 self.catalogue.pass_over(outcome.path)
-                usable = False
             if not outcome.gone:
                 self.read.append(outcome)
-        return usable
+            yield outcome.path
 
-    def _publish_page(self, path: str, page: str) -> None:
-        self.output.publish(Document("article", path).owner, [File(page_file(page), self.pages.pop(path))])
+    def _publish_page(self, path: str) -> Document:
+        """Publishes the page of the article in the file `path`, or takes it away where there is none."""
+        document, article = Document("article", path), self.catalogue.shown(path)
+        data = self.pages.pop(path, None)
+        if article is None or article.page is None:
+            self.output.publish(document.owner, [])
+        elif data is not None:
+            self.output.publish(document.owner, [File(page_file(article.page), data)])
+        return document
 
     def _copy(self, document: Document) -> None:
         if document.name in self.folder:

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -96,13 +96,17 @@ def read_article(
 def _metadata_warnings(path: str, metadata: Located) -> Iterator[Problem]:
     for position, *what in metadata.warnings:
         yield Problem(path, position, "warning", *what)
-    for place, keys, model in _tables(metadata.values):
-        unknown = () if keys.keys() <= known_names(model) else _unknown(keys, model)
-        for key, code, found, hint_ in (*unknown, *_repeated(keys, model)):
+    for place, values, model in _tables(metadata.values):
+        for key, code, found, hint_ in _faults_of_keys(tuple(values), model):
             yield metadata.problem(path, (*place, key), "warning", code, found, hint_)
 
 
-def _unknown(keys: dict[str, Any], model: type[Fields]) -> Iterator[tuple[str, str, str, str]]:
+@lru_cache(maxsize=100)  # most articles of a publication have the same keys
+def _faults_of_keys(keys: tuple[str, ...], model: type[Fields]) -> list[tuple[str, str, str, str]]:
+    return [*_unknown(keys, model), *_repeated(keys, model)]
+
+
+def _unknown(keys: tuple[str, ...], model: type[Fields]) -> Iterator[tuple[str, str, str, str]]:
     known = known_names(model)
     for key in keys:
         if key not in known:
@@ -110,7 +114,7 @@ def _unknown(keys: dict[str, Any], model: type[Fields]) -> Iterator[tuple[str, s
             yield key, "key-unknown", f"`{key}` is not known and was ignored", better
 
 
-def _repeated(keys: dict[str, Any], model: type[Fields]) -> Iterator[tuple[str, str, str, str]]:
+def _repeated(keys: tuple[str, ...], model: type[Fields]) -> Iterator[tuple[str, str, str, str]]:
     for names in spellings(model):
         counts, *ignored = [name for name in names if name in keys] or [""]
         for key in ignored:
@@ -247,8 +251,10 @@ class _ArticleReader:
             "section": lambda: slug(self.fields.section or _NO_SECTION),
             "id": lambda: slug(self.fields.id or self.path),
         }
-        template = _template(self.publication.permalink)
-        page = re.sub(r"\{(\w+)\}", lambda match: quote(values[match[1]](), safe=""), template)
+        page = "".join(
+            quote(values[part](), safe="") if number % 2 else part
+            for number, part in enumerate(_template(self.publication.permalink))
+        )
         if page.partition("/")[0] in RESERVED:
             found = f"the address /{page} is among those of feeds and files"
             self.report(("slug",), "error", "address-reserved", found, "write another slug or section")
@@ -321,9 +327,9 @@ class _ArticleReader:
 
 
 @cache
-def _template(permalink: str) -> str:
-    """Percent-encoded but for what is to be filled in."""
-    return quote(permalink.lstrip("/"), safe="/{}%")
+def _template(permalink: str) -> list[str]:
+    """Percent-encoded texts, and between them the names of what is to be filled in."""
+    return re.split(r"\{(\w+)\}", quote(permalink.lstrip("/"), safe="/{}%"))
 
 
 def author_of(fields: AuthorFields) -> Author:

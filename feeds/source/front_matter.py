@@ -83,7 +83,7 @@ def decoded(path: str, data: bytes) -> str:
         position = Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
         found = f"the byte 0x{error.object[error.start]:02X} is not UTF-8"
         raise _failure(path, position, "file-encoding", found, "save the file as UTF-8") from error
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def _split(path: str, text: str) -> tuple[Located, str, int]:
