@@ -447,13 +447,12 @@ class _Work:
         return made
 
     def _built(self, problems: tuple[Problem, ...], written: int) -> Built:
-        at = self.builder.clock()
         return Built(
             problems=self.problems(problems),
             articles=len(self.catalogue.public),
             feeds=len(self.catalogue.folders()),
             changed=self.output.written - written,
-            next_due=self.catalogue.next_due(at),
+            next_due=self.catalogue.next_due(),
             left=len(self.left),
         )
 

@@ -132,12 +132,12 @@ class Catalogue:
         """The articles that are withdrawn, or have a moment at which they expire."""
         return (self.articles[path] for path in self._ending)
 
-    def next_due(self, now: datetime) -> datetime | None:
-        """The next moment at which an article becomes public or ends."""
+    def next_due(self) -> datetime | None:
+        """The first moment after the last update at which an article becomes public or ends."""
         while self._moments:
             moment, path = self._moments[0]
             article = self.articles.get(path)
-            if article and moment > now and moment in (article.published, article.expires):
+            if article and moment in (article.published, article.expires):
                 return moment
             heappop(self._moments)
         return None

@@ -99,7 +99,15 @@ def test_next_due_is_the_next_moment_at_which_something_changes(some: list[Metad
     changes = [moment for moment in ahead if public(moment) != public(now)]
     catalogue = Catalogue(PUBLICATION)
     catalogue.update({one.path: one for one in some}, now)
-    assert catalogue.next_due(now) == min(changes, default=None)
+    assert catalogue.next_due() == min(changes, default=None)
+
+
+def test_a_moment_that_comes_while_a_build_takes_long_is_not_forgotten() -> None:
+    catalogue = Catalogue(PUBLICATION)
+    catalogue.update({"a": article("a", NOON)}, NOON - SECOND)
+    assert catalogue.next_due() == NOON
+    assert catalogue.next_due() == NOON  # asked after it, too
+    assert catalogue.update({}, NOON + SECOND).changes
 
 
 # Order
