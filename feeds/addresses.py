@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
+from collections.abc import Iterator
 from functools import lru_cache
 from urllib.parse import quote, unquote, urljoin, urlsplit, urlunsplit
 
@@ -23,6 +24,8 @@ _PLAIN = re.compile(
 )
 """What is an address as it stands, as nearly all are."""
 
+_HOST_IN_TEXT = re.compile(r"//([\w.-]*[^\W\x00-\x7f][\w.-]*)")
+_ALIKE = {"LATIN", "CYRILLIC", "GREEK"}
 _PLAIN_SLUG = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,79}")
 _URL_SAFE = "%/:=&?~#+!$,;'@()*[]"
 
@@ -105,6 +108,19 @@ def web_url(url: str) -> str:
     if parts.scheme not in _WEB or not parts.hostname or any(c.isspace() for c in url.strip()):
         raise AddressError(f"{url!r} is not an absolute http or https address")
     return ascii_url(url.strip())
+
+
+def mixed_hosts(text: str) -> Iterator[tuple[int, str]]:
+    """The hosts of addresses in `text` that mix Latin with Cyrillic or Greek in one name, and their offsets.
+
+    `еxample.org` with a Cyrillic `е` is another host, and looks like a trick to browsers (UTS 39, 5.2).
+    """
+    for match in _HOST_IN_TEXT.finditer(text):
+        for label in match[1].split("."):
+            scripts = {unicodedata.name(c, "").partition(" ")[0] for c in label} & _ALIKE
+            if len(scripts) > 1:
+                yield match.start(1), match[1]
+                break
 
 
 def below(site: str, path: str) -> str:

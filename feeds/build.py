@@ -8,8 +8,8 @@ afterwards, in slices, so that a save is never held up for long. No request buil
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -20,7 +20,8 @@ from feeds.catalogue import Catalogue, Update
 from feeds.config import load_publication
 from feeds.documents import Document, Kind, everything, touched
 from feeds.history import events_of, renames
-from feeds.index import Entry, Index, fingerprint
+from feeds.hold import Hold
+from feeds.index import Entry, Index, discard, fingerprint
 from feeds.ledger import Ledger, sealed
 from feeds.output import Output
 from feeds.problems import ContentError, Position, Problem
@@ -29,7 +30,7 @@ from feeds.reading import Outcome, Readers, Task
 from feeds.render import SITE_FILES, Renderer
 from feeds.selection import kind_of
 from feeds.source.folder import CONFIG, LEDGER, Folder, Scan, SourceFile, file_at, is_media, is_utf_8
-from feeds.status import index_folder
+from feeds.status import confirmation_file, index_folder
 
 _FEW = 64
 """So many changed files are read with their text at once: what they touch is made next."""
@@ -39,6 +40,12 @@ _AT_ONCE = 512
 
 _SLICE = 128
 """Documents that are made together, while their articles are read on all cores."""
+
+_FIRST_YEAR = 2026
+"""No build is older than this program; a machine without a battery may believe that it is 1970."""
+
+UNFINISHED_SECONDS = 0.1
+"""After so long a file that somebody is writing is looked at again."""
 
 _SLICE_SECONDS = 0.03
 _AT_A_TIME: dict[Kind, int] = {"article": 16, "listing": 8}
@@ -50,7 +57,8 @@ many articles as that, so these are made one at a time.
 @dataclass(frozen=True, slots=True)
 class Built:
     """What the content is and what was made of it: `changed` counts the files of `public/` that differ now,
-    `left` the documents that are still to be made.
+    `left` the documents that are still to be made, `unfinished` the files that somebody is writing, `held`
+    those that are gone while their articles stay published.
     """
 
     problems: tuple[Problem, ...]
@@ -59,6 +67,8 @@ class Built:
     changed: int
     next_due: datetime | None
     left: int
+    unfinished: int
+    held: int
 
     @property
     def has_errors(self) -> bool:
@@ -94,6 +104,7 @@ class Builder:
         self.preview = preview
         self.progress = progress
         self._work: _Work | None = None
+        self._publication: Publication | None = None
         self._configuration: tuple[SourceFile | None, tuple[Problem, ...]] = (None, ())
 
     def __enter__(self) -> Builder:
@@ -108,11 +119,17 @@ class Builder:
             self._work.close()
             self._work = None
 
+    def start_over(self, damaged: bool) -> None:
+        """Goes back to what was committed last; where the index is `damaged`, to the content alone."""
+        self.close()
+        if damaged:
+            discard(index_folder(self.output))
+
     def build(self, paths: Iterable[str] | None = None) -> Built:
         """Looks at the content, at `paths` below it or at all of it, and publishes what is due.
 
         Raises ContentError where there has never been a right configuration, or the ledger is newer than
-        this program; OSError.
+        this program; OSError and sqlite3.Error, after which `start_over` is to be called.
         """
         work, problems = self._ready()
         return work.look(paths, problems, self.clock().replace(microsecond=0))
@@ -146,19 +163,19 @@ class Builder:
         """The work for the configuration in force, and what is wrong in its file."""
         file, problems = self._configuration
         now = file_at(self.content, CONFIG)
-        if self._work is None or now is None or now != file:
+        if self._publication is None or now is None or now != file:
             try:
-                publication, problems = load_publication(self.content)
+                self._publication, problems = load_publication(self.content)
+                self._configuration = now, problems
             except ContentError as error:
-                if self._work is None:
+                if self._publication is None:
                     raise
-                return self._work, error.problems
-            self._configuration = now, problems
-            if self._work is None:
-                index = Index(None if self.preview else index_folder(self.output))
-                self._work = _Work(self, publication, index)
-            elif publication != self._work.publication:
-                self._work.configure(publication)
+                problems = error.problems
+        if self._work is None:
+            index = Index(None if self.preview else index_folder(self.output))
+            self._work = _Work(self, self._publication, index)
+        elif self._publication != self._work.publication:
+            self._work.configure(self._publication)
         self._work.follow_ledger()
         return self._work, problems
 
@@ -171,16 +188,18 @@ class _Work:
         self.publication = publication
         self.index = index
         self.output = Output(builder.output, index, builder.compress)
+        self.hold = Hold(index, confirmation_file(builder.output))
         self.catalogue = Catalogue(publication)
         self.readers = Readers(builder.content, publication)
         self.ledger = Ledger(builder.ledger)
         self.left: dict[Document, None] = {}
         self._made = 0
         self._others_may_be_there = True
+        self._unfinished: set[str] = set()
         self._problems: dict[str, tuple[Problem, ...]] = {}
         self._media: dict[str, tuple[str, ...]] = {}
         self._site: list[SourceFile | None] = []
-        self._anew = index.made_with() != self._fingerprint()
+        self._anew = index.setting("made with") != self._fingerprint()
         if self._anew:
             index.outdate()
         self._load()
@@ -246,6 +265,7 @@ class _Work:
         scan = self.folder.look(None if self._anew else paths)
         self._note_renames(scan, at)
         readings = self._read(scan)
+        scan = self._without_held(scan, readings, at)
         update = self.catalogue.update(self._changed(scan, readings), at)
         seals = self._note_history(update, at)
         unsaved = self._save_ledger()
@@ -288,10 +308,15 @@ class _Work:
         """Reads every file, and takes what is in it."""
         scan = self.folder.look()
         tasks = [Task(file.path, self.ledger.ids.get(file.path), with_text) for file in scan.articles]
-        outcomes = []
-        for outcome in self.readers.read(tasks):
+        outcomes: list[Outcome] = []
+        while tasks:
+            found = [outcome._replace(text=None) for outcome in self.readers.read(tasks)]
+            outcomes += [outcome for outcome in found if not outcome.unfinished]
+            unfinished = {outcome.path for outcome in found if outcome.unfinished}
+            tasks = [task for task in tasks if task.path in unfinished]
+            time.sleep(UNFINISHED_SECONDS if tasks else 0)
+        for outcome in outcomes:
             self._know(outcome.path, outcome.problems, ())
-            outcomes.append(outcome._replace(text=None))
         self.catalogue.update({outcome.path: outcome.metadata for outcome in outcomes}, at)
         return outcomes
 
@@ -317,6 +342,7 @@ class _Work:
             if path in self.folder
         }
         readings = {}
+        self._unfinished.clear()
         for number, outcome in enumerate(self.readers.read(list(tasks.values())), 1):
             self.builder.progress("reading", number, len(tasks))
             path, text = outcome.path, outcome.text
@@ -324,13 +350,29 @@ class _Work:
                 self.index.keep_text(path, text.forms)
                 if text.page and few:
                     self._renderer.pages[path] = text.page
+            if outcome.unfinished:
+                self._unfinished.add(path)
+                self.folder.doubt(path)
+                continue
             if not is_utf_8(path):
                 self._know(path, outcome.problems, ())
                 continue
             failed = tasks[path].with_text and text is None
             readings[path] = _Reading(outcome._replace(text=None), failed, path in beside)
-        self.index.outdate_texts(path for path, task in tasks.items() if not task.with_text)
+        self.index.outdate_texts(path for path in readings if not tasks[path].with_text)
         return readings
+
+    def _without_held(self, scan: Scan, readings: Mapping[str, _Reading], at: datetime) -> Scan:
+        """`scan` without the removals that are held; with those that were, and are not any more."""
+        if self.builder.preview:
+            return scan
+        gone = {path for path in (*self.hold.held, *scan.gone) if path not in self.folder}
+        ids = {reading.outcome.metadata.id for reading in readings.values() if reading.outcome.metadata}
+        vanished = {
+            path for path in gone if (article := self.catalogue.shown(path)) and article.id not in ids
+        }
+        self.hold.update(vanished, len(self.catalogue.public), at)
+        return replace(scan, gone=sorted(gone - self.hold.held))
 
     def _changed(self, scan: Scan, readings: Mapping[str, _Reading]) -> dict[str, Metadata | None]:
         """What the catalogue is to take. What was public and became invalid keeps its last good version."""
@@ -371,7 +413,7 @@ class _Work:
             message = f"the ledger cannot be written: {error.strerror}"
             hint = "let the server's user write it: it keeps removals and the ids of renamed files"
             return (Problem(LEDGER, Position(), "error", "ledger-unwritable", message, hint),)
-        self.index.make_with(self._fingerprint())
+        self.index.keep_setting("made with", self._fingerprint())
         return ()
 
     def _keep(self, scan: Scan, readings: Mapping[str, _Reading], update: Update) -> None:
@@ -447,19 +489,28 @@ class _Work:
         return made
 
     def _built(self, problems: tuple[Problem, ...], written: int) -> Built:
+        at = self.builder.clock()
         return Built(
-            problems=self.problems(problems),
+            problems=self.problems((*problems, *self._clock_problem(at))),
             articles=len(self.catalogue.public),
             feeds=len(self.catalogue.folders()),
             changed=self.output.written - written,
             next_due=self.catalogue.next_due(),
             left=len(self.left),
+            unfinished=len(self._unfinished),
+            held=len(self.hold.held),
         )
+
+    def _clock_problem(self, at: datetime) -> Iterator[Problem]:
+        if at.year < _FIRST_YEAR and not self.builder.preview:
+            found = f"the clock of this machine says that it is {at.year}"
+            hint = "set it: until then no article becomes public"
+            yield Problem(".", Position(), "warning", "clock-wrong", found, hint)
 
     def problems(self, others: tuple[Problem, ...]) -> tuple[Problem, ...]:
         """Those of the files, of articles that claim the same, and `others`, in the order of their places."""
         of_files = (problem for problems in self._problems.values() for problem in problems)
-        return tuple(sorted([*others, *of_files, *self.catalogue.rivalries.values()]))
+        return tuple(sorted([*others, *of_files, *self.catalogue.rivalries.values(), *self.hold.problem()]))
 
 
 Value = TypeVar("Value")

@@ -4,51 +4,115 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection, Iterable
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from feeds.build import Builder, Built
+from feeds.build import UNFINISHED_SECONDS, Builder, Built
 from feeds.dates import rfc3339
 from feeds.lifeline import end_with_parent
-from feeds.problems import Problem
-from feeds.status import Status, write_status
-from feeds.watch import watch
+from feeds.problems import Position, Problem
+from feeds.status import Status, index_folder, write_status
+from feeds.watch import Next, watch
+
+RETRY = timedelta(seconds=5)
+"""After what the system refused."""
+
+HELD_SECONDS = 1.0
+"""How often it is looked for a word on a mass removal."""
 
 log = logging.getLogger("feeds.build")
 
 
 def build_once(builder: Builder, output: Path) -> Built:
     """One build to the end, with its problems in the log and its outcome in the status file."""
-    changed = builder.build().changed
+    built = builder.build()
+    changed = built.changed
+    while built.unfinished:
+        time.sleep(UNFINISHED_SECONDS)
+        built = builder.build()
+        changed += built.changed
     built = builder.finish()
-    changed += built.changed
     _tell(built.problems, set())
     write_status(output, _status(built))
-    return replace(built, changed=changed)
+    return replace(built, changed=changed + built.changed)
 
 
 def keep_building(builder: Builder, output: Path) -> None:
-    """Builds now and whenever the content may have changed, until a signal ends it."""
+    """Builds now and whenever the content may have changed, until a signal ends it.
+
+    What the system refuses (a full disk, a folder that cannot be read) is told, and tried again. Raises
+    OSError and sqlite3.Error where nothing has ever been published.
+    """
     end_with_parent()
-    write_status(output, Status(ready=False, builder=os.getpid()))
-    told: set[Problem] = set()
+    room = _Newsroom(builder, output)
+    write_status(output, room.status)
+    watch(
+        builder.content,
+        lambda paths: room.take(lambda: builder.build(paths)),
+        lambda: room.take(builder.go_on),
+    )
 
-    def look(paths: Collection[str] | None) -> tuple[datetime | None, bool]:
-        return tell(builder.build(paths))
 
-    def go_on() -> tuple[datetime | None, bool]:
-        return tell(builder.go_on())
+class _Newsroom:
+    """What the builder has told so far."""
 
-    def tell(built: Built) -> tuple[datetime | None, bool]:
+    def __init__(self, builder: Builder, output: Path) -> None:
+        self.builder = builder
+        self.output = output
+        self.status = Status(ready=False, builder=os.getpid())
+        self._problems: tuple[Problem, ...] = ()
+        self._told: set[Problem] = set()
+
+    def take(self, step: Callable[[], Built]) -> Next:
+        """Builds, tells, and gives when to look again."""
+        try:
+            built = step()
+        except (OSError, sqlite3.Error) as error:
+            if not (self.output / "serving.json").exists():
+                raise
+            return self._fail(error)
         if built.changed:
             log.info("%d articles in %d feeds; %d files changed", built.articles, built.feeds, built.changed)
-        _tell(built.problems, told)
-        write_status(output, _status(built))
-        return built.next_due, built.left > 0
+        self._problems = built.problems
+        self._tell(built.problems, _status(built))
+        return _next(built), built.left > 0
 
-    watch(builder.content, look, go_on)
+    def _fail(self, error: OSError | sqlite3.Error) -> Next:
+        damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
+        self.builder.start_over(damaged)
+        problems = (*self._problems, _cannot_publish(error, self.output))
+        self._tell(problems, replace(self.status, problems=tuple(one.as_json() for one in problems)))
+        return datetime.now(UTC) + (timedelta() if damaged else RETRY), False
+
+    def _tell(self, problems: Iterable[Problem], status: Status) -> None:
+        _tell(problems, self._told)
+        self.status = status
+        with suppress(OSError):  # the disk may be full; the log has said it
+            write_status(self.output, status)
+
+
+def _next(built: Built) -> datetime | None:
+    """When to look again although no file changes."""
+    seconds = UNFINISHED_SECONDS if built.unfinished else HELD_SECONDS if built.held else None
+    soon = datetime.now(UTC) + timedelta(seconds=seconds) if seconds else None
+    return min(filter(None, [built.next_due, soon]), default=None)
+
+
+def _cannot_publish(error: OSError | sqlite3.Error, output: Path) -> Problem:
+    if isinstance(error, OSError):
+        path, reason = str(error.filename or output), error.strerror
+    else:
+        path, reason = str(index_folder(output)), str(error)
+    free = shutil.disk_usage(output).free // 2**20
+    message = f"nothing new can be published: {reason} ({free:,} MiB are free)"
+    hint = f"repair it; it is tried again every {RETRY.seconds} s"
+    return Problem(path, Position(), "error", "cannot-publish", message, hint)
 
 
 def _tell(problems: Iterable[Problem], told: set[Problem]) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 import json
 import logging
+import multiprocessing
 import os
+import sqlite3
 import sys
 import uuid
 from collections.abc import Callable, Iterator
@@ -91,12 +93,15 @@ def serve(
     """Build, watch and serve: a save is in the feeds within a second."""
     from feeds.serve import default_workers
     from feeds.serve import serve as run
-    from feeds.status import Status, write_status
+    from feeds.status import Status, read_status, write_status
 
     logs.configure(log_format)
     output = _output(content, output)
     _require_content(content)
-    with _one_builder(output):
+    with _one_builder(output), _failures_told():
+        known = read_status(output)
+        if output.exists() and not (known and known.is_of_this_boot):
+            _in_a_process(_remove_damaged, output)
         write_status(output, Status(ready=False, builder=os.getpid()))
     builder = [sys.executable, "-m", "feeds", "build", "--watch", "--log-format", log_format]
     builder += ["--content", str(content), "--output", str(output)]
@@ -190,6 +195,22 @@ def status(content: Path, output: Path | None) -> None:
         click.echo("{path}:{line}:{column}: {level}[{code}] {message}; {hint}".format(**problem))
 
 
+@cli.command(epilog="Example: feedwright confirm --content newsroom")
+@content_option
+@output_option
+def confirm(content: Path, output: Path | None) -> None:
+    """Accept that more than half of the articles are gone at once: they are removed now."""
+    from feeds.status import confirmation_file, read_status
+
+    output = _output(content, output)
+    known = read_status(output)
+    if known is None or not any(problem["code"] == "mass-removal" for problem in known.problems):
+        _fail("nothing is held")
+    confirmation_file(output).touch()
+    when = "now" if known.builder_is_running else "at the next build"
+    click.echo(f"accepted; the articles are removed {when}")
+
+
 @cli.command(epilog='Example: feedwright new "Harbour reopens after storm"')
 @click.argument("title")
 @content_option
@@ -234,6 +255,19 @@ def ids(content: Path, write: bool, ledger: Path | None) -> None:
                 file = content / article.path
                 replace_file(file, with_id(article.path, file.read_bytes(), article.id))
             click.echo(f"{article.path}: {article.id}")
+
+
+def _remove_damaged(output: Path) -> None:
+    from feeds.output import remove_damaged
+
+    remove_damaged(output)
+
+
+def _in_a_process(work: Callable[[Path], None], output: Path) -> None:
+    """The supervisor does without what `work` imports."""
+    process = multiprocessing.Process(target=work, args=(output,))
+    process.start()
+    process.join()
 
 
 def _progress_bars() -> Callable[[str, int, int], None]:
@@ -304,6 +338,8 @@ def _failures_told() -> Iterator[None]:
         _fail(*map(str, error.problems))
     except OSError as error:
         _fail(f"{error.filename or 'the content'}: {error.strerror}")
+    except sqlite3.Error as error:
+        _fail(f"the index: {error}")
 
 
 def _fail(*lines: str) -> NoReturn:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from feeds.forms import Form, Forms
 from feeds.problems import Position, Problem
@@ -23,6 +23,11 @@ from feeds.publication import Author, Metadata, Publication
 from feeds.source.folder import SourceFile
 
 FORMAT = 3
+
+Setting = Literal["made with", "held since"]
+"""`made with`: what `fingerprint` said when everything was made. `held since`: when so many articles vanished
+that they are kept, as RFC 3339.
+"""
 
 _SCHEMA = """
 CREATE TABLE setting (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
@@ -77,10 +82,11 @@ class Index:
         """A damaged file, or one of another format, is thrown away."""
         try:
             return _connected(self._file)
+        except sqlite3.OperationalError:
+            raise  # it is locked, or the disk is full: no damage
         except sqlite3.DatabaseError:
             assert self._file is not None  # noqa: S101 - memory is never damaged
-            for suffix in ("", "-wal", "-shm"):
-                self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)
+            discard(self._file.parent)
             return _connected(self._file)
 
     def commit(self) -> None:
@@ -93,14 +99,17 @@ class Index:
 
     # Settings
 
-    def made_with(self) -> str | None:
-        """What `fingerprint` said when everything in here was made."""
-        found = self._database.execute("SELECT value FROM setting WHERE name = 'made with'").fetchone()
+    def setting(self, name: Setting) -> str | None:
+        """What was set, if anything was."""
+        found = self._database.execute("SELECT value FROM setting WHERE name = ?", [name]).fetchone()
         return found and str(found[0])
 
-    def make_with(self, fingerprint: str) -> None:
-        """Everything in here is made with that."""
-        self._database.execute("REPLACE INTO setting VALUES ('made with', ?)", [fingerprint])
+    def keep_setting(self, name: Setting, value: str | None) -> None:
+        """None sets nothing from now on."""
+        if value is None:
+            self._database.execute("DELETE FROM setting WHERE name = ?", [name])
+        else:
+            self._database.execute("REPLACE INTO setting VALUES (?, ?)", [name, value])
 
     def outdate(self) -> None:
         """From now on everything is made anew: no text is current, no file is as it was read."""
@@ -213,6 +222,12 @@ class Index:
         self._database.executemany("DELETE FROM todo WHERE owner = ?", [(owner,) for owner in owners])
 
 
+def discard(folder: Path) -> None:
+    """Removes the index in `folder`: it is damaged."""
+    for suffix in ("", "-wal", "-shm"):
+        (folder / f"index.sqlite{suffix}").unlink(missing_ok=True)
+
+
 def fingerprint(publication: Publication, compress: bool) -> str:
     """Changes whenever one file may give other bytes: with the settings, this program and its libraries."""
     return hashlib.sha256(repr((publication, compress, _program())).encode()).hexdigest()
@@ -235,7 +250,6 @@ def _connected(file: Path | None) -> sqlite3.Connection:
     database = sqlite3.connect(file or ":memory:")
     try:
         database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = NORMAL")  # a power cut may cost the end of a cache
         (found,) = database.execute("PRAGMA user_version").fetchone()
         if found not in (0, FORMAT):
             raise sqlite3.DatabaseError(f"format {found}")

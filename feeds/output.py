@@ -13,6 +13,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,10 +22,12 @@ import brotli  # type: ignore[import-untyped]
 from zlib_ng import gzip_ng
 
 from feeds.index import Index, Published
+from feeds.status import index_folder
 
 _GZIP_LEVEL = 6
 _BROTLI_QUALITY = 5
 _ASIDE = ".aside-"
+_FLUSHED_SECONDS = 300
 _NS = 1_000_000_000
 """Files get whole seconds, as HTTP has no others: whoever else writes one is found out by the rest."""
 
@@ -103,7 +106,8 @@ class Output:
         same = _has_bytes(target, file.data)
         modified = int(target.stat().st_mtime) if same else _next_modified(target)
         suffixes = codings.split()
-        encoded = self._encoding.map(lambda suffix: _ENCODERS[suffix](file.data), suffixes)
+        side_by_side = self._encoding.map if len(suffixes) > 1 else map
+        encoded = side_by_side(lambda suffix: _ENCODERS[suffix](file.data), suffixes)
         for suffix, data in zip(suffixes, encoded, strict=True):
             _replace(_beside(target, suffix), partial(Path.write_bytes, data=data), modified)
         if not same:
@@ -123,6 +127,22 @@ class Output:
             if folder == self.folder or any(folder.iterdir()):
                 break
             folder.rmdir()
+
+
+def remove_damaged(folder: Path) -> None:
+    """Removes from the output folder what a power cut has damaged, before anybody is served.
+
+    Published files are not synced one by one: the system writes all down within a minute. So of the newest
+    files those go whose bytes are not the ones that the index knows; they are made again.
+    """
+    with closing(Index(index_folder(folder))) as index:
+        files = [one for one in index.documents() if one.digest]
+    newest = max((one.modified for one in files), default=0)
+    for one in files:
+        file = folder / one.path
+        is_new = one.modified > newest - _FLUSHED_SECONDS and file.exists()
+        if is_new and hashlib.sha256(file.read_bytes()).digest() != one.digest:
+            file.unlink()
 
 
 def replace_file(target: Path, data: bytes) -> None:
@@ -170,12 +190,16 @@ def _next_modified(target: Path) -> int:
 def _replace(target: Path, write: Callable[[Path], object], modified: int) -> None:
     aside = target.with_name(_ASIDE + target.name)
     try:
-        write(aside)
-    except FileNotFoundError:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write(aside)
-    os.utime(aside, (modified, modified))
-    aside.replace(target)
+        try:
+            write(aside)
+        except FileNotFoundError:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write(aside)
+        os.utime(aside, (modified, modified))
+        aside.replace(target)
+    except OSError:  # a full disk must not get fuller
+        aside.unlink(missing_ok=True)
+        raise
 
 
 def _files(folder: Path, prefix: str) -> Iterator[tuple[str, int, int]]:

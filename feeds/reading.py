@@ -7,6 +7,7 @@ problem, and the builder goes on with a new child. There is one child; many file
 from __future__ import annotations
 
 import errno
+import fcntl
 import gc
 import hashlib
 import multiprocessing
@@ -15,6 +16,7 @@ import pickle
 import resource
 import signal
 import sys
+import time
 import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -39,6 +41,9 @@ CPU_SECONDS = 1.0
 
 MEMORY = 256 * 1024 * 1024
 """Bytes of address space beyond what the child has when it starts."""
+
+WRITING_SECONDS = 10.0
+"""A file that is open for writing, and was written to no longer ago, may be half of what it will be."""
 
 _USUAL_FILE = 32 * 1024
 """Bytes that nearly every file fits in: a buffer for the largest costs more than reading a usual one."""
@@ -67,6 +72,7 @@ class Outcome(NamedTuple):
 
     `metadata` is None where they have an error; `text` where it has one, or was not asked for. `digest` is
     the SHA-256 of the file's bytes; `media` are the paths of the files in `media/` that it was read beside.
+    Of an `unfinished` file nothing else is known: somebody is writing it.
     """
 
     path: str
@@ -77,6 +83,7 @@ class Outcome(NamedTuple):
     has_own_id: bool = False
     media: tuple[str, ...] = ()
     gone: bool = False
+    unfinished: bool = False
 
 
 class Task(NamedTuple):
@@ -230,6 +237,7 @@ def _main(connection: Connection[Any, Any], content: Path, publication: Publicat
     """The child: answers each list of tasks with outcomes, until the parent is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGIO, signal.SIG_IGN)  # somebody waits to write what is being read: see the lease
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     end_with_parent(parent)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # a parser that aborts prints pages
@@ -263,6 +271,8 @@ def _read(content: Path, task: Task, publication: Publication) -> Outcome:
     try:
         file = os.open(f"{content}/{task.path}", os.O_RDONLY | os.O_CLOEXEC)
         try:
+            if _is_being_written(file):
+                return Outcome(task.path, (), unfinished=True)
             data = os.read(file, _USUAL_FILE)
             if len(data) == _USUAL_FILE:
                 data += os.read(file, MAX_FILE + 1 - _USUAL_FILE)
@@ -288,6 +298,21 @@ def _read(content: Path, task: Task, publication: Publication) -> Outcome:
         return outcome
     page = article_page(reading.article, publication) if reading.article.page else None
     return outcome._replace(text=Text(forms_of(reading.article, publication), page))
+
+
+def _is_being_written(file: int) -> bool:
+    """Whether a program has the open file open for writing, and wrote to it in the last WRITING_SECONDS.
+
+    Half of it may be missing (LR-01). Where the answer is no, nobody can begin to write until the file is
+    closed here. Only Linux tells, and only of one's own files.
+    """
+    if not hasattr(fcntl, "F_SETLEASE"):
+        return False
+    try:
+        fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError as error:
+        return error.errno == errno.EAGAIN and time.time() - os.fstat(file).st_mtime < WRITING_SECONDS
+    return False
 
 
 def _limit_memory() -> None:

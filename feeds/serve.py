@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import math
 import multiprocessing
 import os
 import resource
@@ -25,7 +26,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, MutableSequence, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from multiprocessing.resource_tracker import ensure_running
@@ -41,6 +42,7 @@ from granian.server import mp
 from granian.wsgi import _callback_wrapper as callback_for_wsgi
 
 from feeds import log as logs
+from feeds.heartbeat import BEAT_SECONDS, Heartbeat, hangs
 from feeds.lifeline import end_with_parent, environment_of_child
 from feeds.published import PublishedFiles
 from feeds.representations import Download
@@ -129,19 +131,25 @@ def _explain(error: OSError | UnicodeError) -> str:
     return reasons.get(error.errno or 0, f"{os.strerror(error.errno or 0)}; choose another with --host")
 
 
-def _application(output: Path, supervisor: int, log_format: logs.Form) -> PublishedFiles:
+def _application(
+    output: Path, supervisor: int, log_format: logs.Form, beats: MutableSequence[float], index: int
+) -> PublishedFiles:
     """The first code of ours in a web worker."""
     end_with_parent(supervisor)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    heartbeat = Heartbeat(beats, index)
+    heartbeat.start()
     threading.Thread(target=_await_sigterm, daemon=True).start()
     logs.configure(log_format)
-    mp._wsgi_call_wrap = _callback  # type: ignore[attr-defined, assignment]
+    mp._wsgi_call_wrap = partial(_callback, heartbeat)  # type: ignore[attr-defined]
     from feeds.web import create_app  # heavy, and the supervisor does without
 
     return cast(PublishedFiles, create_app(output).wsgi_app)
 
 
-def _callback(published: PublishedFiles, *options: Any) -> Callable[[Any, WSGIEnvironment], None]:
+def _callback(
+    heartbeat: Heartbeat, published: PublishedFiles, *options: Any
+) -> Callable[[Any, WSGIEnvironment], None]:
     """What granian calls for each request, in place of its own, which granian 2.8 does not promise to keep.
 
     One thread calls it: where several do, they wait for each other's interpreter, and a request takes twice
@@ -150,6 +158,11 @@ def _callback(published: PublishedFiles, *options: Any) -> Callable[[Any, WSGIEn
     otherwise = callback_for_wsgi(published.otherwise, *options)
 
     def call(request: Any, environ: WSGIEnvironment) -> None:
+        heartbeat.busy_since = time.monotonic()
+        answer_request(request, environ)
+        heartbeat.busy_since = 0.0
+
+    def answer_request(request: Any, environ: WSGIEnvironment) -> None:
         answer = published.answer(environ)
         if answer is None:
             otherwise(request, environ)
@@ -160,6 +173,7 @@ def _callback(published: PublishedFiles, *options: Any) -> Callable[[Any, WSGIEn
             try:
                 threading.Thread(target=send, daemon=True).start()
             except RuntimeError:  # no thread is to be had: this one waits for the client
+                heartbeat.busy_since = 0.0
                 send()
         else:
             request.response_bytes(status, headers, body)
@@ -208,6 +222,7 @@ class _Supervisor(mp.MPServer):
         self._listener = listener
         self._load = load
         self._restarts = [_Restarts() for _ in range(workers)]
+        self._beats = cast("MutableSequence[float]", multiprocessing.RawArray("d", workers))
         self._builder = _Builder(builder, could_not_run=self.signal_handler_interrupt)
         self.on_startup(self._start_builder)
 
@@ -222,6 +237,8 @@ class _Supervisor(mp.MPServer):
         """Called when granian has set its signal handlers and before it starts workers."""
         signal.signal(signal.SIGHUP, lambda *_: self._builder.look_again())
         self._builder.start()
+        if os.geteuid() == 0:
+            log.warning("running as root; use a user who may write the output folder and nothing else")
         log.info("serving http://%s, workers: %d", _address(self.bind_addr, self.bind_port), self.workers)
 
     def _init_shared_socket(self) -> None:
@@ -236,6 +253,13 @@ class _Supervisor(mp.MPServer):
         with _signals_blocked():
             super()._spawn_workers(spawn_target, target_loader)  # type: ignore[no-untyped-call]
 
+    def _spawn_worker(  # type: ignore[override]
+        self, idx: int, target: Any, callback_loader: Any
+    ) -> mp.WorkerProcess:
+        self._beats[idx] = 0.0
+        load = partial(callback_loader, self._beats, idx)
+        return super()._spawn_worker(idx, target, load)
+
     def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
         due: dict[int, float] = {}
         while not self.interrupt_signal:
@@ -245,13 +269,21 @@ class _Supervisor(mp.MPServer):
                     self._replace(index, spawn_target, target_loader)
                 except OSError as error:
                     due[index] = self._next_start(index, error, lifetime=0)
-            self.main_loop_interrupt.wait(max(0, min(due.values()) - time.monotonic()) if due else None)
+            pause = min(due.values(), default=math.inf) - time.monotonic()
+            self.main_loop_interrupt.wait(max(0, min(pause, BEAT_SECONDS)))
             self.main_loop_interrupt.clear()  # before looking: what comes meanwhile wakes the loop again
             while self.interrupt_children:
                 index = self.interrupt_children.pop()
                 worker = self.wrks[index]
                 due[index] = self._next_start(index, worker.inner.exitcode, time.monotonic() - worker.birth)
+            self._end_hanging(due)
         self._builder.stop()
+
+    def _end_hanging(self, due: Container[int]) -> None:
+        for index, worker in enumerate(self.wrks):
+            if index not in due and hangs(self._beats[index], worker.birth):
+                log.error("web worker %d does not answer; it is ended", index + 1)
+                worker.kill()  # type: ignore[no-untyped-call]
 
     def _replace(self, index: int, spawn_target: Any, target_loader: Any) -> None:
         worker = self._spawn_worker(index, spawn_target, target_loader)

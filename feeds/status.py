@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """`ready`: a complete scan since the start is published. Moments are RFC 3339 texts."""
+    """`ready`: a complete scan since the start is published. Moments are RFC 3339 texts.
+
+    `boot` is another one after each start of the machine.
+    """
 
     ready: bool
     builder: int
@@ -20,6 +23,12 @@ class Status:
     built: str | None = None
     next_due: str | None = None
     problems: tuple[dict[str, Any], ...] = ()
+    boot: str = field(default_factory=lambda: _boot_id())
+
+    @property
+    def is_of_this_boot(self) -> bool:
+        """Whether the machine was not started again since this was written."""
+        return self.boot == _boot_id()
 
     @property
     def builder_is_running(self) -> bool:
@@ -38,6 +47,11 @@ def index_folder(output: Path) -> Path:
     return output.with_name(output.name + ".index")
 
 
+def confirmation_file(output: Path) -> Path:
+    """Where it is said that a mass removal was meant; the builder takes it away."""
+    return index_folder(output) / "confirmed"
+
+
 def write_status(output: Path, status: Status) -> None:
     """Replaces the status file of `output`."""
     folder = index_folder(output)
@@ -49,9 +63,16 @@ def write_status(output: Path, status: Status) -> None:
 
 
 def read_status(output: Path) -> Status | None:
-    """What the builder of `output` knew last, or None where none ever ran."""
+    """What the builder of `output` knew last, or None where none ever ran, or it cannot be read any more."""
     try:
-        text = (index_folder(output) / "status.json").read_text("utf-8")
-    except FileNotFoundError:
+        return Status(**json.loads((index_folder(output) / "status.json").read_text("utf-8")))
+    except (FileNotFoundError, ValueError, TypeError):
         return None
-    return Status(**json.loads(text))
+
+
+def _boot_id() -> str:
+    """Another text after each start of the machine; nothing where the system does not tell."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""

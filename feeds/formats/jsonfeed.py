@@ -43,7 +43,11 @@ def document(feed: Feed, publication: Publication, items: Iterable[bytes]) -> by
 
 def entry(article: Article, publication: Publication) -> bytes:
     """The item of `article`."""
-    return _written(_item(article, publication))
+    item = _item(article, publication)
+    written = _written(item)
+    if json.loads(written) != item:
+        raise ValueError("this item does not read back as it was written")  # no feed must have it
+    return written
 
 
 def _written(value: object) -> bytes:

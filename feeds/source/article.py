@@ -7,13 +7,13 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import quote
 
 from feeds import dates, markup
-from feeds.addresses import AddressError, absolute, below, is_slug, slug, web_url
+from feeds.addresses import AddressError, absolute, below, is_slug, mixed_hosts, slug, web_url
 from feeds.located import Located, Place
 from feeds.problems import ContentError, Level, Position, Problem
 from feeds.publication import Article, Author, Enclosure, Image, Metadata, Publication
@@ -27,6 +27,8 @@ LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 """The shape of a language tag (RFC 5646)."""
 
 MAX_TITLE = 1000
+
+_FAR = timedelta(days=3653)
 
 RESERVED = {"sections", "authors", "tags", "languages", "archive", MEDIA, "index.html"}
 """What the path of an article's page may not begin with."""
@@ -80,9 +82,8 @@ def read_article(
     if fields is not None:
         reader = _ArticleReader(path, source, fields, publication, media, kept_id, problems)
         for field_name, message in clock_changes:
-            name = field_name if field_name in source.metadata.values else "date"
             hint = "write the offset too, as in 2026-05-12T13:20:00+02:00"
-            reader.report((name,), "warning", "date-clock-change", message, hint)
+            reader.report(reader.date_key(field_name), "warning", "date-clock-change", message, hint)
         article = reader.article()
         if not any(problem.level == "error" for problem in problems):
             metadata = article.metadata
@@ -157,8 +158,16 @@ class _ArticleReader:
     def report(self, place: Place, level: Level, code: str, message: str, hint: str) -> None:
         self.problems.append(self.source.metadata.problem(self.path, place, level, code, message, hint))
 
+    def date_key(self, name: str) -> Place:
+        """Where the date stands that the field `name` is read from."""
+        return (name if name in self.source.metadata.values else "date",)
+
     def article(self) -> Article:
         fields, publication = self.fields, self.publication
+        if fields.published - datetime.now(UTC) > _FAR:
+            found = f"the article is published in {fields.published.year}, more than 10 years from now"
+            hint = "correct the year, unless it is meant"
+            self.report(self.date_key("published"), "warning", "date-far", found, hint)
         page = self.page()
         url = fields.link or below(publication.url, page)
         return Article(
@@ -213,6 +222,13 @@ class _ArticleReader:
             found = f"<{name}> may stand in no feed and was taken out"
             hint = "say it in text, or link to it"
             self.problems.append(Problem(self.path, here, "warning", "markup-removed", found, hint))
+        for offset, host in mixed_hosts(text):
+            here = Position(
+                self.source.body_line + text.count("\n", 0, offset), offset - text.rfind("\n", 0, offset)
+            )
+            found = f"{host} mixes letters of two scripts that look alike"
+            hint = "write the host in one script, unless it is meant"
+            self.problems.append(Problem(self.path, here, "warning", "link-lookalike", found, hint))
         return rendered
 
     def footer(self, article: Article) -> str:

@@ -103,6 +103,11 @@ class Folder:
         """The paths of all media files, in order."""
         return sorted(filter(is_media, self._files))
 
+    def doubt(self, path: str) -> None:
+        """The file at `path` is to be looked at again at the next look, whatever that is at."""
+        self._files[path] = self._files[path]._replace(modified=0)
+        self._unsettled.add(path)
+
     def forget(self) -> None:
         """At the next look everything is new."""
         self._files = {path: file._replace(modified=0) for path, file in self._files.items()}

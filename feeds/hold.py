@@ -1,0 +1,68 @@
+"""Mass removals: what vanishes at a stroke may be a disk that is gone, and waits for a person's word."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from feeds.dates import rfc3339
+from feeds.index import Index
+from feeds.problems import Position, Problem
+
+HOLD = timedelta(minutes=10)
+"""For so long articles stay published whose files vanished at a stroke."""
+
+_FEWEST = 20
+_STROKE_SECONDS = 2.0
+"""A mass removal: of at least so many articles more than half, within so many seconds."""
+
+
+class Hold:
+    """The files whose articles stay `held` although they are gone.
+
+    `confirmation` is a file that a person makes. `index` knows since when: no restart makes it longer.
+    """
+
+    def __init__(self, index: Index, confirmation: Path) -> None:
+        self.held: set[str] = set()
+        self._index = index
+        self._confirmation = confirmation
+        since = index.setting("held since")
+        self._since = datetime.fromisoformat(since) if since else None
+        self._removed: list[tuple[float, int]] = []
+
+    def update(self, vanished: set[str], public: int, at: datetime) -> None:
+        """Of `public` articles those in the files `vanished` have none any more."""
+        now = time.monotonic()
+        self._removed = [one for one in self._removed if now - one[0] < _STROKE_SECONDS]
+        self.held = vanished if vanished and self._is_held(len(vanished), public, at) else set()
+        if not self.held:
+            self._keep_since(None)
+            self._removed += [(now, len(vanished))] if vanished else []
+
+    def problem(self) -> Iterator[Problem]:
+        """One while something is held."""
+        if self.held and self._since:
+            found = f"{len(self.held)} articles are gone at once; they stay published until"
+            hint = "bring their files back, or accept it with: feedwright confirm"
+            message = f"{found} {rfc3339(self._since + HOLD)}"
+            yield Problem(".", Position(), "error", "mass-removal", message, hint)
+
+    def _is_held(self, vanished: int, public: int, at: datetime) -> bool:
+        removed = sum(number for _, number in self._removed)
+        is_mass = public + removed >= _FEWEST and 2 * (vanished + removed) > public + removed
+        if not is_mass and not self._since:
+            return False
+        if self._confirmation.exists():
+            self._confirmation.unlink()
+            return False
+        if not self._since:
+            self._keep_since(at)
+        return at - (self._since or at) < HOLD
+
+    def _keep_since(self, at: datetime | None) -> None:
+        if at != self._since:
+            self._since = at
+            self._index.keep_setting("held since", rfc3339(at) if at else None)
