@@ -11,14 +11,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 from feeds.archive import is_archived, new_seals
 from feeds.catalogue import Catalogue, Update
 from feeds.config import load_publication
-from feeds.documents import Document, Kind, everything, touched
+from feeds.documents import Document, everything, touched
 from feeds.history import events_of, renames
 from feeds.hold import Hold
 from feeds.index import Entry, Index, discard, fingerprint
@@ -31,6 +30,7 @@ from feeds.render import SITE_FILES, Renderer
 from feeds.selection import kind_of
 from feeds.source.folder import CONFIG, LEDGER, Folder, Scan, SourceFile, file_at, is_media, is_utf_8
 from feeds.status import confirmation_file, index_folder
+from feeds.todo import Todo
 
 _FEW = 64
 """So many changed files are read with their text at once: what they touch is made next."""
@@ -47,11 +47,9 @@ _FIRST_YEAR = 2026
 UNFINISHED_SECONDS = 0.1
 """After so long a file that somebody is writing is looked at again."""
 
-_SLICE_SECONDS = 0.03
-_AT_A_TIME: dict[Kind, int] = {"article": 16, "listing": 8}
-"""In the background, where a save may have to wait for the end of it. A feed or a page of the archive has as
-many articles as that, so these are made one at a time.
-"""
+_SLICE_SECONDS = 0.1
+_AT_A_TIME = 8
+"""Files to read, or small documents to make, in the background: a save may have to wait for the end of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +132,10 @@ class Builder:
         work, problems = self._ready()
         return work.look(paths, problems, self.clock().replace(microsecond=0))
 
-    def go_on(self) -> Built:
-        """Makes more of what is left to be made, for a moment."""
+    def go_on(self, stop: Callable[[], bool] = lambda: False) -> Built:
+        """Makes more of what is left to be made, for a moment, or until `stop`."""
         work, problems = self._ready()
-        return work.go_on(problems, self.clock().replace(microsecond=0))
+        return work.go_on(problems, self.clock().replace(microsecond=0), stop)
 
     def finish(self) -> Built:
         """Makes all that is left to be made."""
@@ -192,7 +190,8 @@ class _Work:
         self.catalogue = Catalogue(publication)
         self.readers = Readers(builder.content, publication)
         self.ledger = Ledger(builder.ledger)
-        self.left: dict[Document, None] = {}
+        self.todo = Todo(index)
+        self._resumed = True
         self._made = 0
         self._others_may_be_there = True
         self._unfinished: set[str] = set()
@@ -221,7 +220,7 @@ class _Work:
         self.catalogue.unusable = unusable
         if not self._anew:
             owners = [*self.index.todo(), *self.output.damaged()]
-            self.left = {Document.of(owner): None for owner in owners}
+            self.todo.put_first(Document.of(owner) for owner in owners)
 
     def _new_renderer(self) -> Renderer:
         return Renderer(self.folder, self.catalogue, self.ledger, self.output, self.readers)
@@ -270,39 +269,44 @@ class _Work:
         seals = self._note_history(update, at)
         unsaved = self._save_ledger()
         self._keep(scan, readings, update)
-        at_once = self._plan(scan, update, seals)
-        urgent = list(self.left)
-        if len(urgent) > _AT_ONCE:
-            urgent = [document for document in urgent if document.is_urgent or document in at_once]
-        self._make(urgent, at)
+        planned, at_once = self._plan(scan, update, seals)
+        if self._resumed:
+            planned, self._resumed = self.todo.first(), False
+        if len(planned) > _AT_ONCE:
+            planned = [document for document in planned if document.is_urgent or document in at_once]
+        self._make(planned, at)
         self._renderer.pages.clear()
-        self.index.keep_todo(document.owner for document in self.left)
         if not unsaved:  # else the same events are found again, until they can be written
             self.index.commit()
         return self._built(problems + unsaved, written)
 
-    def go_on(self, problems: tuple[Problem, ...], at: datetime) -> Built:
-        """Makes more of what could wait."""
+    def go_on(self, problems: tuple[Problem, ...], at: datetime, stop: Callable[[], bool]) -> Built:
+        """Makes more of what could wait, until `stop`, or for a moment."""
         written, started = self.output.written, time.monotonic()
-        while self.left and time.monotonic() - started < _SLICE_SECONDS:
-            self._make_some(_AT_A_TIME.get(next(iter(self.left)).kind, 1), at)
+        while self.todo and time.monotonic() - started < _SLICE_SECONDS and not stop():
+            (document,) = self.todo.first(1)
+            missing = self._renderer.missing(document)
+            if len(missing) > _AT_A_TIME:
+                for page in self._renderer.read_ahead(missing[:_AT_A_TIME]):
+                    self.todo.done(page)
+            else:
+                self._make_some(_AT_A_TIME if document.kind in ("article", "listing") else 1, at)
         self.index.commit()
         return self._built(problems, written)
 
     def finish(self, problems: tuple[Problem, ...], at: datetime) -> Built:
         """Makes all that could wait."""
         written = self.output.written
-        while self.left:
+        while self.todo:
             self._make_some(_SLICE, at)
             self.index.commit()
         return self._built(problems, written)
 
     def _make_some(self, most: int, at: datetime) -> None:
-        left = len(self.left)
-        made = self._make(list(islice(self.left, most)), at)
-        self.index.done(document.owner for document in made)
-        self._made += left - len(self.left)
-        self.builder.progress("writing", self._made, self._made + len(self.left))
+        left = len(self.todo)
+        self._make(self.todo.first(most), at)
+        self._made += left - len(self.todo)
+        self.builder.progress("writing", self._made, self._made + len(self.todo))
 
     def read_all(self, with_text: bool, at: datetime) -> list[Outcome]:
         """Reads every file, and takes what is in it."""
@@ -448,8 +452,10 @@ class _Work:
         _set(self._problems, path, problems)
         _set(self._media, path, media)
 
-    def _plan(self, scan: Scan, update: Update, seals: Iterable[Seal]) -> set[Document]:
-        """Puts what is to be made before what was left to be made; gives what cannot wait at all."""
+    def _plan(
+        self, scan: Scan, update: Update, seals: Iterable[Seal]
+    ) -> tuple[list[Document], set[Document]]:
+        """Puts what is to be made before what was left to be made; gives it, and what of it cannot wait."""
         at_once: list[Document] = []
         site = [file_at(self.builder.content, name) for name in SITE_FILES]
         if self._anew:
@@ -465,19 +471,21 @@ class _Work:
             planned += then
             planned += [Document("site")] if site != self._site else []
         self._site = site
-        self.left = dict.fromkeys(planned) | ({} if self._anew else self.left)
+        planned = list(dict.fromkeys(planned))
+        if self._anew:
+            self.todo.replace(planned)
+        else:
+            self.todo.put_first(planned)
         self._anew = False
-        return set(at_once)
+        return planned, set(at_once)
 
-    def _make(self, documents: Sequence[Document], at: datetime) -> list[Document]:
-        """Makes `documents`; gives what was made, which may be more."""
-        made = []
+    def _make(self, documents: Sequence[Document], at: datetime) -> None:
+        """Makes `documents`, and pages that can be made with them."""
         for start in range(0, len(documents), _SLICE):
-            some = [one for one in documents[start : start + _SLICE] if one in self.left]
+            some = [one for one in documents[start : start + _SLICE] if one in self.todo]
             for document in self._renderer.make(some, at):
-                self.left.pop(document, None)
-                made.append(document)
-        if not self.left:
+                self.todo.done(document)
+        if not self.todo:
             self.readers.rest()
             if self._others_may_be_there:  # no sooner: they may be what is still to be made
                 self.output.remove_others()
@@ -486,7 +494,7 @@ class _Work:
             self._know(outcome.path, outcome.problems, outcome.media)
             self.index.keep_problems(outcome.path, outcome.problems, outcome.path in self.catalogue.unusable)
         self._renderer.read.clear()
-        return made
+        self.todo.save()
 
     def _built(self, problems: tuple[Problem, ...], written: int) -> Built:
         at = self.builder.clock()
@@ -496,7 +504,7 @@ class _Work:
             feeds=len(self.catalogue.folders()),
             changed=self.output.written - written,
             next_due=self.catalogue.next_due(),
-            left=len(self.left),
+            left=len(self.todo),
             unfinished=len(self._unfinished),
             held=len(self.hold.held),
         )

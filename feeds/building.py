@@ -55,7 +55,7 @@ def keep_building(builder: Builder, output: Path) -> None:
     watch(
         builder.content,
         lambda paths: room.take(lambda: builder.build(paths)),
-        lambda: room.take(builder.go_on),
+        lambda stop: room.take(lambda: builder.go_on(stop)),
     )
 
 

@@ -212,10 +212,9 @@ class Index:
         """The documents that are still to be made."""
         return [owner for (owner,) in self._database.execute("SELECT owner FROM todo")]
 
-    def keep_todo(self, owners: Iterable[str]) -> None:
-        """Writes down all documents that are still to be made."""
-        self._database.execute("DELETE FROM todo")
-        self._database.executemany("INSERT INTO todo VALUES (?)", [(owner,) for owner in owners])
+    def to_do(self, owners: Iterable[str]) -> None:
+        """These documents are still to be made."""
+        self._database.executemany("REPLACE INTO todo VALUES (?)", [(owner,) for owner in owners])
 
     def done(self, owners: Iterable[str]) -> None:
         """These documents are made."""

@@ -74,8 +74,16 @@ class Renderer:
                 yield from map(self._publish_page, list(self.pages))
         yield from map(self._publish_page, list(self.pages))
 
-    def _needed(self, document: Document, feed: Feed | None) -> list[str]:
+    def missing(self, document: Document) -> list[str]:
         """The files that must be read before `document` can be made."""
+        return self._needed(document, self._feed(document))
+
+    def read_ahead(self, paths: Sequence[str]) -> Iterator[Document]:
+        """Reads files; gives the pages that are made with that."""
+        deque(self._read(paths), maxlen=0)
+        yield from map(self._publish_page, list(self.pages))
+
+    def _needed(self, document: Document, feed: Feed | None) -> list[str]:
         if document.kind == "article":
             article = self.catalogue.shown(document.name)
             known = article is None or article.page is None or document.name in self.pages

@@ -71,11 +71,15 @@ class _Events:
             seen = self.count
 
 
-def watch(content: Path, look: Callable[[Collection[str] | None], Next], go_on: Callable[[], Next]) -> None:
+def watch(
+    content: Path,
+    look: Callable[[Collection[str] | None], Next],
+    go_on: Callable[[Callable[[], bool]], Next],
+) -> None:
     """Calls `look` now and whenever the content may have changed, until SIGTERM or SIGINT.
 
     `look` is given the paths that changed, or None: then anything may have. Between looks `go_on` is called
-    while something is left to be made.
+    while something is left to be made, with a function that says whether it is to stop.
     """
     events = _Events()
     signal.signal(signal.SIGTERM, lambda *_: events.end())
@@ -92,7 +96,7 @@ def watch(content: Path, look: Callable[[Collection[str] | None], Next], go_on: 
             scan = time.monotonic() + SCAN_SECONDS
         next_due, left = look(paths)
         while left and not events.wake.is_set() and _patience(next_due, scan) > 0:
-            next_due, left = go_on()
+            next_due, left = go_on(events.wake.is_set)
         if not left:
             events.wake.wait(_patience(next_due, scan))
 
