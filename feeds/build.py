@@ -375,7 +375,7 @@ class _Work:
         vanished = {
             path for path in gone if (article := self.catalogue.shown(path)) and article.id not in ids
         }
-        self.hold.update(vanished, len(self.catalogue.public), at)
+        self.hold.update(vanished, set(filter(is_media, gone)), len(self.catalogue.public), at)
         return replace(scan, gone=sorted(gone - self.hold.held))
 
     def _changed(self, scan: Scan, readings: Mapping[str, _Reading]) -> dict[str, Metadata | None]:
@@ -518,7 +518,17 @@ class _Work:
     def problems(self, others: tuple[Problem, ...]) -> tuple[Problem, ...]:
         """Those of the files, of articles that claim the same, and `others`, in the order of their places."""
         of_files = (problem for problems in self._problems.values() for problem in problems)
-        return tuple(sorted([*others, *of_files, *self.catalogue.rivalries.values(), *self.hold.problem()]))
+        return tuple(
+            sorted(
+                [
+                    *others,
+                    *of_files,
+                    *self.catalogue.rivalries.values(),
+                    *self.hold.problem(),
+                    *self.folder.problems(),
+                ]
+            )
+        )
 
 
 Value = TypeVar("Value")

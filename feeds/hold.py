@@ -27,25 +27,28 @@ class Hold:
 
     def __init__(self, index: Index, confirmation: Path) -> None:
         self.held: set[str] = set()
+        self._articles = 0
         self._index = index
         self._confirmation = confirmation
         since = index.setting("held since")
         self._since = datetime.fromisoformat(since) if since else None
         self._removed: list[tuple[float, int]] = []
 
-    def update(self, vanished: set[str], public: int, at: datetime) -> None:
-        """Of `public` articles those in the files `vanished` have none any more."""
+    def update(self, vanished: set[str], others: set[str], public: int, at: datetime) -> None:
+        """Of `public` articles those in the files `vanished` have none any more; `others` are gone too."""
         now = time.monotonic()
         self._removed = [one for one in self._removed if now - one[0] < _STROKE_SECONDS]
-        self.held = vanished if vanished and self._is_held(len(vanished), public, at) else set()
-        if not self.held:
+        is_held = bool(vanished) and self._is_held(len(vanished), public, at)
+        self.held = vanished | others if is_held else set()
+        self._articles = len(vanished)
+        if not is_held:
             self._keep_since(None)
             self._removed += [(now, len(vanished))] if vanished else []
 
     def problem(self) -> Iterator[Problem]:
         """One while something is held."""
         if self.held and self._since:
-            found = f"{len(self.held)} articles are gone at once; they stay published until"
+            found = f"{self._articles} articles are gone at once; they stay published until"
             hint = "bring their files back, or accept it with: feedwright confirm"
             message = f"{found} {rfc3339(self._since + HOLD)}"
             yield Problem(".", Position(), "error", "mass-removal", message, hint)

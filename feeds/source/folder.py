@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from feeds.problems import Position, Problem
+
 ARTICLE_SUFFIXES = {".md", ".html", ".yaml", ".toml", ".json"}
 
 CONFIG = "publication.toml"
@@ -32,10 +34,12 @@ class SourceFile(NamedTuple):
     inode: int
 
 
-def article_files(content: Path) -> list[SourceFile]:
-    """Every article below `content`, in the order of their paths."""
+def article_files(content: Path, closed: list[str] | None = None) -> list[SourceFile]:
+    """Every article below `content`, in the order of their paths; `closed` gets the unreadable folders."""
     return sorted(
-        file for file in _files(content, "") if suffix(file.path) in ARTICLE_SUFFIXES and file.path != CONFIG
+        file
+        for file in _files(content, "", closed)
+        if suffix(file.path) in ARTICLE_SUFFIXES and file.path != CONFIG
     )
 
 
@@ -44,10 +48,10 @@ def suffix(path: str) -> str:
     return os.path.splitext(path)[1]  # noqa: PTH122 - a tenth of the time of PurePath
 
 
-def media_files(content: Path) -> list[SourceFile]:
-    """Every file below `content/media` whose name is text, in the order of their paths."""
+def media_files(content: Path, closed: list[str] | None = None) -> list[SourceFile]:
+    """Every file below `content/media` whose name is text, in the order of their paths; `closed` as above."""
     media = content / MEDIA
-    found = _files(media, _MEDIA_PREFIX) if media.is_dir() else ()
+    found = _files(media, _MEDIA_PREFIX, closed) if media.is_dir() else ()
     return sorted(file for file in found if is_utf_8(file.path))
 
 
@@ -61,18 +65,26 @@ def is_ignored(name: str) -> bool:
     return name.startswith((".", "#")) or name.endswith(_BACKUPS) or name == "Thumbs.db"
 
 
-def _files(folder: Path, prefix: str) -> Iterator[SourceFile]:
-    """Symbolic links are not followed: what they lead to may lie outside, or be an article already."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            if is_ignored(entry.name):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                if prefix + entry.name != MEDIA:
-                    yield from _files(Path(entry.path), f"{prefix}{entry.name}/")
-            elif entry.is_file(follow_symlinks=False):
-                seen = entry.stat(follow_symlinks=False)
-                yield SourceFile(prefix + entry.name, seen.st_mtime_ns, seen.st_size, seen.st_ino)
+def _files(folder: Path, prefix: str, closed: list[str] | None) -> Iterator[SourceFile]:
+    """Symbolic links are not followed: what they lead to may lie outside, or be an article already.
+
+    Raises PermissionError where nobody asks for `closed`, or nothing can be seen at all.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                if is_ignored(entry.name):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    if prefix + entry.name != MEDIA:
+                        yield from _files(Path(entry.path), f"{prefix}{entry.name}/", closed)
+                elif entry.is_file(follow_symlinks=False):
+                    seen = entry.stat(follow_symlinks=False)
+                    yield SourceFile(prefix + entry.name, seen.st_mtime_ns, seen.st_size, seen.st_ino)
+    except PermissionError:
+        if not prefix or closed is None:
+            raise
+        closed.append(prefix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +103,7 @@ class Folder:
         self.content = content
         self._files = {file.path: file for file in files}
         self._unsettled: set[str] = set()
+        self._closed: list[str] = []
         self._looked = False
 
     def __contains__(self, path: str) -> bool:
@@ -123,10 +136,7 @@ class Folder:
         found = self._found(self._unsettled.union(paths)) if self._looked and paths is not None else None
         self._looked = True
         if found is None:
-            everything: dict[str, SourceFile | None] = dict.fromkeys(self._files)
-            found = everything | {
-                file.path: file for file in (*article_files(self.content), *media_files(self.content))
-            }
+            found = self._everything()
         changed = [file for path, file in found.items() if file and file != self._files.get(path)]
         gone = [path for path, file in found.items() if file is None and path in self._files]
         self._unsettled -= found.keys()
@@ -141,12 +151,31 @@ class Folder:
         articles = [file for file in changed if not is_media(file.path)]
         return Scan(articles, [file for file in changed if is_media(file.path)], gone)
 
+    def problems(self) -> Iterator[Problem]:
+        """One for each folder that cannot be looked into; what was known below it stays as it was."""
+        for prefix in self._closed:
+            found = "this folder cannot be read; what was known of its files stays published"
+            yield Problem(
+                prefix, Position(), "error", "folder-unreadable", found, "let the server's user read it"
+            )
+
+    def _everything(self) -> dict[str, SourceFile | None]:
+        self._closed = []
+        found: dict[str, SourceFile | None] = dict.fromkeys(self._files)
+        files = (*article_files(self.content, self._closed), *media_files(self.content, self._closed))
+        found |= {file.path: file for file in files}
+        for prefix in self._closed:
+            found |= {path: file for path, file in self._files.items() if path.startswith(prefix)}
+        return found
+
     def _found(self, paths: Iterable[str]) -> dict[str, SourceFile | None] | None:
         """What is at `paths`; None where one of them is a folder, or was one."""
         found: dict[str, SourceFile | None] = {}
         for path in paths:
             found[path] = file_at(self.content, path) if _is_looked_at(path) else None
-            if found[path] is None and path not in self._files:
+            if path.startswith(tuple(self._closed)):
+                found[path] = self._files.get(path)
+            elif found[path] is None and path not in self._files:
                 is_folder = os.path.isdir(self.content / path)  # noqa: PTH112 - a third of the time
                 if is_folder or any(known.startswith(f"{path}/") for known in self._files):
                     return None
