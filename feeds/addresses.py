@@ -97,6 +97,11 @@ def ascii_url(url: str) -> str:
     return urlunsplit((parts.scheme, user + host + port, *rest))
 
 
+def ascii_id(id_: str) -> str:
+    """An id as typed, as an ASCII URI: FreshRSS drops other letters."""
+    return quote(id_, safe=_URL_SAFE)
+
+
 def web_url(url: str) -> str:
     """`url` if it is an absolute http or https address, in ASCII. Raises AddressError."""
     if _PLAIN.fullmatch(url):

@@ -136,6 +136,12 @@ def _read_words(text: str, day_first: tuple[bool, ...]) -> datetime:
             except (ValueError, OverflowError) as error:
                 said = str(error).removesuffix(f": {cleaned}")
                 raise DateError(f"{text!r} is not a date: {said}") from error
+            except ArithmeticError as error:
+                raise DateError(f"{text!r} is not a date: a number in it is too long") from error
+            try:
+                reading.utcoffset()
+            except ValueError as error:
+                raise DateError(f"{text!r} is not a date: no offset is as long as a day") from error
             readings.add((reading.year, reading.month, reading.day, reading))
     if len({reading[:3] for reading in readings}) > 1:
         raise DateError(f"{text!r} leaves the day, the month or the year open")

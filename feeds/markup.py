@@ -133,7 +133,9 @@ def render(text: str, syntax: Syntax, base: str, site: str, key: str) -> Markup:
     html = markdown(text) if syntax == "markdown" else text
     if len(html) > MAX_HTML:
         raise MarkupError(f"the rendered HTML has {len(html):,} characters; the limit is {MAX_HTML:,}")
-    html = _REFERENCE.sub(_safe_reference, xml_safe(html))
+    html = xml_safe(html)
+    if "&#" in html:
+        html = _REFERENCE.sub(_safe_reference, html)
     try:
         root = lxml.html.fragment_fromstring(html, create_parent="div")
     except (AssertionError, etree.ParserError) as error:  # a whole page without one body
@@ -160,11 +162,8 @@ def _safe_reference(match: re.Match[str]) -> str:
 
 
 def _refuse_deep(root: lxml.html.HtmlElement) -> None:
-    depth = 0
-    for event, _ in etree.iterwalk(root, events=("start", "end")):
-        depth += 1 if event == "start" else -1
-        if depth > MAX_DEPTH:
-            raise MarkupError(f"elements nest deeper than {MAX_DEPTH}")
+    if _TOO_DEEP(root):
+        raise MarkupError(f"elements nest deeper than {MAX_DEPTH}")
 
 
 def _simplify(root: lxml.html.HtmlElement, key: str) -> set[str]:
@@ -208,6 +207,7 @@ def _own_footnote(element: lxml.html.HtmlElement, key: str) -> None:
             element.set(attribute, f"{prefix}-{key}-{value.removeprefix(prefix).removeprefix('-')}")
 
 
+_TOO_DEEP = etree.XPath("/".join(["*"] * MAX_DEPTH))
 _WITH_ADDRESS = etree.XPath(
     f"descendant::*[{' or '.join(f'@{name}' for name in _ADDRESS_ATTRIBUTES)} or @srcset or self::img]"
 )

@@ -57,6 +57,7 @@ LARGE = {
     "fm-25-front-matter-of-65-kib.md": article(f"summary: {'a ' * 33_000}"),
     "fm-26-300-keys.md": article("\n".join(f"key{number}: x" for number in range(300))),
     "dt-18-date-and-60000-spaces.md": article(f'updated: "2026-05-13{" " * 60_000}"'),
+    "dt-18-date-and-100000-spaces.md": article(f'updated: "2026-05-13{" " * 100_000}"'),
     "id-11-id-of-5000-characters.md": article(f"id: tag:example.org,2026:{'a' * 5_000}"),
     "fm-37-title-of-1001-characters.md": article("tags: [x]").replace(b"The harbour", b"a" * 993),
 }

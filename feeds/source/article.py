@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 from feeds import dates, markup
-from feeds.addresses import AddressError, absolute, below, is_slug, mixed_hosts, slug, web_url
+from feeds.addresses import AddressError, absolute, ascii_id, below, is_slug, mixed_hosts, slug, web_url
 from feeds.located import Located, Place
 from feeds.problems import ContentError, Level, Position, Problem
 from feeds.publication import Article, Author, Enclosure, Image, Metadata, Publication
@@ -217,7 +217,8 @@ class _ArticleReader:
         text = self.source.body
         rendered = markup.render(text, syntax, article.url, self.publication.url, article.id)
         for name in rendered.removed:
-            before = text[: max(text.lower().find(f"<{name}"), 0)]
+            found_at = re.search(f"<{name}", text, re.IGNORECASE)
+            before = text[: found_at.start() if found_at else 0]
             here = Position(self.source.body_line + before.count("\n"), len(before) - before.rfind("\n"))
             found = f"<{name}> may stand in no feed and was taken out"
             hint = "say it in text, or link to it"
@@ -351,11 +352,6 @@ def _template(permalink: str) -> list[str]:
 def author_of(fields: AuthorFields) -> Author:
     """An author as typed."""
     return Author(fields.name, fields.url, fields.email)
-
-
-def ascii_id(id_: str) -> str:
-    """An id as typed, as an ASCII URI: FreshRSS drops other letters."""
-    return quote(id_, safe="%/:=&?~#+!$,;'@()*[]")
 
 
 def minted_id(publication_id: str, path: str) -> str:

@@ -18,9 +18,12 @@ from pydantic import (
 )
 
 from feeds import dates
-from feeds.addresses import is_slug, web_url
+from feeds.addresses import ascii_id, is_slug, web_url
 from feeds.located import Quoted
 from feeds.markup import one_line
+
+MAX_ID = 255
+"""Characters of an id in a feed: readers keep it in a column of that width."""
 
 _TRUE = {"true", "yes", "on"}
 _FALSE = {"false", "no", "off"}
@@ -56,9 +59,17 @@ def _one_line(value: Any) -> Any:
     return one_line(value) if isinstance(value, str) else value
 
 
+def _said(value: str) -> str:
+    if not value.strip():  # a no-break space is typography, and no text
+        raise ValueError("must not be empty")
+    return value
+
+
 def _uri(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:\S+", value):
         raise ValueError(f"{value!r} is not a URI")
+    if len(ascii_id(value)) > MAX_ID:
+        raise ValueError(f"must have at most {MAX_ID} characters when it is percent-encoded")
     return value
 
 
@@ -80,7 +91,7 @@ def _own_slug(value: str) -> str:
     return value
 
 
-Line = Annotated[str, BeforeValidator(_one_line), StringConstraints(min_length=1)]
+Line = Annotated[str, BeforeValidator(_one_line), StringConstraints(min_length=1), AfterValidator(_said)]
 Lines = Annotated[list[Annotated[str, BeforeValidator(_one_line)]], BeforeValidator(_listed)]
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 Switch = Annotated[bool, BeforeValidator(_switch)]
@@ -130,7 +141,7 @@ class ArticleFields(Fields):
         validation_alias=AliasChoices("published", "date"), description="write published: 2026-05-12 13:20"
     )
     updated: Moment | None = Field(None, description="write updated: 2026-05-12 18:00, or leave it out")
-    id: Annotated[str, StringConstraints(max_length=255), AfterValidator(_uri)] | None = Field(
+    id: Annotated[str, StringConstraints(max_length=MAX_ID), AfterValidator(_uri)] | None = Field(
         None, description="write a URI such as tag:example.org,2026:first-article, or leave it out"
     )
     authors: Byline | None = Field(
