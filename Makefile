@@ -28,6 +28,11 @@ chaos:  ## Kill, fill, cut off and flood it (as root it also mounts small disks)
 soak:  ## A month in minutes, with a plot of memory
 	.venv/bin/python -m tests.soak --into docs
 
+fuzz:  ## Fuzz every target for SECONDS each, in an environment of its own
+	python3 -m venv .venv-fuzz && .venv-fuzz/bin/pip install -q -r requirements-test.txt
+	.venv-fuzz/bin/pip install -q atheris==3.0.0
+	.venv-fuzz/bin/python -m fuzz --seconds $(or $(SECONDS),60)
+
 bench-peers:  ## Install what the benchmarks compare with (Debian)
 	sh benchmarks/peers.sh
 

@@ -18,7 +18,7 @@ _SLUG_BYTES = 80
 _IGNORED = re.compile(r"^[\x00-\x20]+|[\x00-\x20]+$|[\t\r\n]")  # by browsers, in any address
 _WEB = ("http", "https")
 _HOST = re.compile(r"([A-Za-z0-9_~-]+(\.[A-Za-z0-9_~-]+)*\.?|[0-9A-Fa-f:.]*)")
-_PATH = r"[A-Za-z0-9._~/%:=&+!$,;'@()*-]"
+_PATH = r"(?:[A-Za-z0-9._~/:=&+!$,;'@()*-]|%[0-9A-Fa-f]{2})"
 _PLAIN = re.compile(
     rf"https?://[a-z0-9-]{{1,63}}(?:\.[a-z0-9-]{{1,63}})*(?::[1-9]\d{{0,3}})?/{_PATH}*(?:\?{_PATH}+)?(?:#{_PATH}+)?"
 )
@@ -26,6 +26,9 @@ _PLAIN = re.compile(
 
 _HOST_IN_TEXT = re.compile(r"//([\w.-]*[^\W\x00-\x7f][\w.-]*)")
 _ALIKE = {"LATIN", "CYRILLIC", "GREEK"}
+STRAY_PERCENT = re.compile("%(?![0-9A-Fa-f]{2})")
+"""A percent sign that escapes nothing, which no URI may hold (RFC 3986, 2.1)."""
+
 _PLAIN_SLUG = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,79}")
 _URL_SAFE = "%/:=&?~#+!$,;'@()*[]"
 
@@ -79,6 +82,7 @@ def ascii_url(url: str) -> str:
     """
     if _PLAIN.fullmatch(url):
         return url
+    url = STRAY_PERCENT.sub("%25", url)
     if any(c in url for c in ' \t\r\n<>"{}|\\^`') or not url.isprintable():
         url = quote(url, safe=_URL_SAFE)
     try:
@@ -99,7 +103,7 @@ def ascii_url(url: str) -> str:
 
 def ascii_id(id_: str) -> str:
     """An id as typed, as an ASCII URI: FreshRSS drops other letters."""
-    return quote(id_, safe=_URL_SAFE)
+    return quote(STRAY_PERCENT.sub("%25", id_), safe=_URL_SAFE)
 
 
 def web_url(url: str) -> str:

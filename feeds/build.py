@@ -55,8 +55,8 @@ _AT_A_TIME = 8
 @dataclass(frozen=True, slots=True)
 class Built:
     """What the content is and what was made of it: `changed` counts the files of `public/` that differ now,
-    `left` the documents that are still to be made, `unfinished` the files that somebody is writing, `held`
-    those that are gone while their articles stay published.
+    `left` the documents that are still to be made, `unfinished` the files that somebody is writing or
+    replacing, `held` those that are gone while their articles stay published.
     """
 
     problems: tuple[Problem, ...]
@@ -80,8 +80,9 @@ Progress = Callable[[str, int, int], None]
 class Builder:
     """Builds the folder `output` from the folder `content`, again and again. `ledger` is a file.
 
-    A `preview` shows what is due by `clock`; nothing is noted as removed, renamed or published. The last
-    configuration that was right stays in force. `progress` is told of what takes long.
+    A `preview` shows what is due by `clock`; nothing is noted as removed, renamed or published. Who is
+    `patient` looks again soon at what is `unfinished`, and a file is gone only then. The last configuration
+    that was right stays in force. `progress` is told of what takes long.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class Builder:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         ledger: Path | None = None,
         preview: bool = False,
+        patient: bool = False,
         progress: Progress = lambda *_: None,
     ) -> None:
         self.content = content
@@ -100,6 +102,7 @@ class Builder:
         self.clock = clock
         self.ledger = ledger or content / LEDGER
         self.preview = preview
+        self.patient = patient
         self.progress = progress
         self._work: _Work | None = None
         self._publication: Publication | None = None
@@ -354,10 +357,12 @@ class _Work:
                 self.index.keep_text(path, text.forms)
                 if text.page and few:
                     self._renderer.pages[path] = text.page
-            if outcome.unfinished:
+            if outcome.unfinished or outcome.gone:  # since the scan: somebody is at it
                 self._unfinished.add(path)
                 self.folder.doubt(path)
                 continue
+            if any(problem.code == "file-unreadable" for problem in outcome.problems):
+                self.folder.doubt(path)  # a permission changes neither time nor size
             if not is_utf_8(path):
                 self._know(path, outcome.problems, ())
                 continue
@@ -375,7 +380,8 @@ class _Work:
         vanished = {
             path for path in gone if (article := self.catalogue.shown(path)) and article.id not in ids
         }
-        self.hold.update(vanished, set(filter(is_media, gone)), len(self.catalogue.public), at)
+        media = set(filter(is_media, gone))
+        self.hold.update(vanished, media, len(self.catalogue.public), at, self.builder.patient)
         return replace(scan, gone=sorted(gone - self.hold.held))
 
     def _changed(self, scan: Scan, readings: Mapping[str, _Reading]) -> dict[str, Metadata | None]:
@@ -384,10 +390,11 @@ class _Work:
         digests = {} if self._anew else self.index.digests(readings)
         for path, reading in readings.items():
             outcome = reading.outcome
-            if not reading.beside and digests.get(path) == outcome.digest:
+            known = digests.get(path) == outcome.digest and path not in self.catalogue.unusable
+            if known and not reading.beside:
                 continue
             invalid = outcome.metadata is None or reading.failed
-            if outcome.gone or not (invalid and self.catalogue.shown(path)):
+            if not (invalid and self.catalogue.shown(path)):
                 changed[path] = outcome.metadata
         return changed
 
@@ -439,7 +446,7 @@ class _Work:
                 self.catalogue.articles.get(path),
             )
             for path, reading in readings.items()
-            if not reading.outcome.gone and path in self.folder
+            if path in self.folder
         )
         self.index.forget(filter(is_utf_8, scan.gone))
         self.index.keep_media(scan.media, scan.gone)
@@ -505,7 +512,7 @@ class _Work:
             changed=self.output.written - written,
             next_due=self.catalogue.next_due(),
             left=len(self.todo),
-            unfinished=len(self._unfinished),
+            unfinished=len(self._unfinished) + len(self.hold.fresh),
             held=len(self.hold.held),
         )
 

@@ -67,6 +67,7 @@ class _Newsroom:
         self.output = output
         self.status = Status(ready=False, builder=os.getpid())
         self._problems: tuple[Problem, ...] = ()
+        self._failure: tuple[str, Problem] | None = None
         self._told: set[Problem] = set()
 
     def take(self, step: Callable[[], Built]) -> Next:
@@ -79,14 +80,16 @@ class _Newsroom:
             return self._fail(error)
         if built.changed:
             log.info("%d articles in %d feeds; %d files changed", built.articles, built.feeds, built.changed)
-        self._problems = built.problems
+        self._problems, self._failure = built.problems, None
         self._tell(built.problems, _status(built))
         return _next(built), built.left > 0
 
     def _fail(self, error: OSError | sqlite3.Error) -> Next:
         damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
         self.builder.start_over(damaged)
-        problems = (*self._problems, _cannot_publish(error, self.output))
+        if self._failure is None or self._failure[0] != str(error):  # the free space changes meanwhile
+            self._failure = str(error), _cannot_publish(error, self.output)
+        problems = (*self._problems, self._failure[1])
         self._tell(problems, replace(self.status, problems=tuple(one.as_json() for one in problems)))
         return datetime.now(UTC) + (timedelta() if damaged else RETRY), False
 
@@ -109,7 +112,8 @@ def _cannot_publish(error: OSError | sqlite3.Error, output: Path) -> Problem:
         path, reason = str(error.filename or output), error.strerror
     else:
         path, reason = str(index_folder(output)), str(error)
-    free = shutil.disk_usage(output).free // 2**20
+    there = next(folder for folder in (Path(path), *Path(path).absolute().parents) if folder.is_dir())
+    free = shutil.disk_usage(there).free // 2**20
     message = f"nothing new can be published: {reason} ({free:,} MiB are free)"
     hint = f"repair it; it is tried again every {RETRY.seconds} s"
     return Problem(path, Position(), "error", "cannot-publish", message, hint)

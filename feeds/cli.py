@@ -7,6 +7,7 @@ import json
 import logging
 import multiprocessing
 import os
+import shutil
 import sqlite3
 import sys
 import uuid
@@ -93,14 +94,14 @@ def serve(
     """Build, watch and serve: a save is in the feeds within a second."""
     from feeds.serve import default_workers
     from feeds.serve import serve as run
-    from feeds.status import Status, read_status, write_status
+    from feeds.status import Status, write_status
 
     logs.configure(log_format)
     output = _output(content, output)
     _require_content(content)
-    with _one_builder(output), _failures_told():
-        known = read_status(output)
-        if output.exists() and not (known and known.is_of_this_boot):
+    _require_own_folder(content, output)
+    with _one_builder(output), _failures_told(output):
+        if _may_be_damaged(output):
             _in_a_process(_remove_damaged, output)
         write_status(output, Status(ready=False, builder=os.getpid()))
     builder = [sys.executable, "-m", "feeds", "build", "--watch", "--log-format", log_format]
@@ -134,21 +135,28 @@ def build(
     """
     from feeds.build import Builder
     from feeds.building import build_once, keep_building
+    from feeds.dates import rfc3339
 
     logs.configure(log_format)
     output = _output(content, output)
     _require_content(content)
+    _require_own_folder(content, output)
     moment = _moment(now)
     settings: dict[str, Any] = {"clock": lambda: moment} if moment else {}
+    settings |= {"preview": bool(moment), "patient": watch}
     if sys.stderr.isatty() and not watch:
         settings["progress"] = _progress_bars()
-    builder = Builder(content, output, not no_compress, ledger=ledger, preview=bool(moment), **settings)
-    with _one_builder(output), builder, _failures_told():
+    builder = Builder(content, output, not no_compress, ledger=ledger, **settings)
+    with _one_builder(output), builder, _failures_told(output):
+        if _may_be_damaged(output):
+            _remove_damaged(output)
         if watch:
             keep_building(builder, output)
             return
         built = build_once(builder, output)
     click.echo(f"{built.articles} articles in {built.feeds} feeds; {built.changed} files changed in {output}")
+    if built.next_due:
+        click.echo(f"build again at {rfc3339(built.next_due)}: then the next article is due")
     sys.exit(PROBLEMS if built.has_errors and not keep_going else FINE)
 
 
@@ -163,7 +171,7 @@ def check(content: Path, as_json: bool, ledger: Path | None) -> None:
 
     logs.configure()
     _require_content(content)
-    with Builder(content, content, ledger=ledger, preview=True) as builder:
+    with _failures_told(content), Builder(content, content, ledger=ledger, preview=True) as builder:
         try:
             problems = builder.check()
         except ContentError as error:
@@ -217,14 +225,11 @@ def confirm(content: Path, output: Path | None) -> None:
 def new(title: str, content: Path) -> None:
     """Write a new article: a draft with TITLE, a fresh id and the current time."""
     from feeds.config import load_publication
-    from feeds.problems import ContentError
     from feeds.source.template import new_article
 
     _require_content(content)
-    try:
+    with _failures_told(content):
         publication, _ = load_publication(content)
-    except ContentError as error:
-        _fail(*map(str, error.problems))
     path, text = new_article(title, publication, datetime.now(UTC), uuid.uuid4())
     file = content / path
     if file.exists():
@@ -249,12 +254,24 @@ def ids(content: Path, write: bool, ledger: Path | None) -> None:
 
     logs.configure()
     _require_content(content)
-    with _failures_told(), Builder(content, content, ledger=ledger, preview=True) as builder:
+    with _failures_told(content), Builder(content, content, ledger=ledger, preview=True) as builder:
         for article in sorted(builder.articles_without_id(), key=lambda article: article.path):
             if write:
                 file = content / article.path
-                replace_file(file, with_id(article.path, file.read_bytes(), article.id))
+                written = with_id(article.path, file.read_bytes(), article.id)
+                if written is None:
+                    click.echo(f"{article.path}: no line can be put first; write its id yourself", err=True)
+                else:
+                    replace_file(file, written)
             click.echo(f"{article.path}: {article.id}")
+
+
+def _may_be_damaged(output: Path) -> bool:
+    """Whether the machine was started again since something was published."""
+    from feeds.status import read_status
+
+    known = read_status(output)
+    return output.exists() and not (known and known.is_of_this_boot)
 
 
 def _remove_damaged(output: Path) -> None:
@@ -288,6 +305,20 @@ def _progress_bars() -> Callable[[str, int, int], None]:
 
 def _output(content: Path, output: Path | None) -> Path:
     return (output or content.absolute().parent / "public").absolute()
+
+
+def _require_own_folder(content: Path, output: Path) -> None:
+    """Whatever is in the output folder and is not published any more is removed from it."""
+    from feeds.status import index_folder
+
+    ours, theirs = output.resolve(), content.resolve()
+    if ours.is_relative_to(theirs) or theirs.is_relative_to(ours):
+        _fail(f"{output} is, holds or lies in the content folder; choose another folder with --output")
+    names = {file.name for file in output.iterdir() if file.name[0] != "."} if output.is_dir() else set()
+    if names and "serving.json" not in names and not (index_folder(output) / "index.sqlite").exists():
+        _fail(
+            f"{output} holds files of somebody else, such as {min(names)}; choose an empty one with --output"
+        )
 
 
 def _require_content(content: Path) -> None:
@@ -329,7 +360,8 @@ def _one_builder(output: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _failures_told() -> Iterator[None]:
+def _failures_told(folder: Path) -> Iterator[None]:
+    """`folder` is where the failure is, if it does not say so itself."""
     from feeds.problems import ContentError
 
     try:
@@ -337,9 +369,10 @@ def _failures_told() -> Iterator[None]:
     except ContentError as error:
         _fail(*map(str, error.problems))
     except OSError as error:
-        _fail(f"{error.filename or 'the content'}: {error.strerror}")
+        _fail(f"{error.filename or folder}: {error.strerror}")
     except sqlite3.Error as error:
-        _fail(f"the index: {error}")
+        free = shutil.disk_usage(folder.parent).free // 1024
+        _fail(f"{folder}.index: {error}; {free:,} KiB are free there")
 
 
 def _fail(*lines: str) -> NoReturn:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -53,10 +53,10 @@ def _tag_authority(value: str) -> str:
 
 
 def _permalink(value: str) -> str:
-    unknown = set(re.findall(r"\{(.*?)\}", value)) - {"slug", "year", "month", "day", "section", "id"}
-    if unknown or not {"{slug}", "{id}"} & set(re.findall(r"\{.*?\}", value)):
+    rest = re.sub(r"\{(slug|year|month|day|section|id)\}", "", value)
+    if re.search("[{}]", rest) or not re.search(r"\{(slug|id)\}", value):
         raise ValueError("a permalink holds {slug} or {id}, and may hold {year} {month} {day} {section}")
-    if {".", ".."} & set(value.split("/")):
+    if {".", ".."} & set(unquote(value).split("/")) or not unquote(value).isprintable():
         raise ValueError("a permalink may not lead out of its folder")
     return value
 

@@ -70,6 +70,7 @@ _BLOCKS = ("div", "section", "blockquote", "article", "main")
 _AROUND_PICTURES = ("img", "picture", "a", "figure", "span", "div")
 
 _CANDIDATE = re.compile("([^ ,][^ ]*?)(?:,(?= |$)| ([^,]*)|$)")
+_NAME = re.compile(r"[\w-]+")  # lxml reads other names of attributes, and does not write them
 _NOTHING = re.compile(r"\s*[01](\.\d+)?\s*(px)?\s*")
 _STYLE_HIDES = re.compile(r"(?:^|;)\s*(display\s*:\s*none|visibility\s*:\s*hidden)", re.I)
 
@@ -146,7 +147,9 @@ def _join_twin(noscript: HtmlElement) -> None:
         return
     for picture in map(_only_picture, _beside(noscript)):
         if picture is not None and (_is_lazy(picture) or _src(picture) == _src(twin)):
-            picture.attrib.update({name: value for name, value in twin.attrib.items() if value})
+            picture.attrib.update(
+                {name: value for name, value in twin.attrib.items() if value and _NAME.fullmatch(name)}
+            )
             _show(picture)
             noscript.drop_tree()
             return
@@ -224,7 +227,7 @@ def _page(address: str) -> str:
         if found := re.match(pattern, place, re.I):
             with suppress(KeyError):
                 shown = page.format_map(dict(parse_qsl(parts.query)) | found.groupdict())
-                if _WEB_PAGE.match(shown):
+                if _WEB_PAGE.match(shown) and shown.isprintable():
                     return shown
     return address if parts.scheme in ("", "http", "https") else ""
 
@@ -292,7 +295,8 @@ def _keep_title(svg: HtmlElement) -> None:
 def _give_link(player: HtmlElement) -> None:
     player.set("controls", "")
     address = next(filter(None, map(_src, player.iter(player.tag, "source"))), "")
-    name = unquote(address.partition("?")[0].rpartition("/")[2])
+    escaped = address.partition("?")[0].rpartition("/")[2]
+    name = unquote(escaped) if unquote(escaped).isprintable() else escaped
     text = player.get("title") or player.get("aria-label") or name
     if _page(address) and text and not player.xpath("boolean(ancestor::a | descendant::a)"):
         link = A(text, href=address)

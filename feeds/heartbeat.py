@@ -6,8 +6,10 @@ import threading
 import time
 from collections.abc import MutableSequence
 
-HANG_SECONDS = 30.0
-"""An answer is a look-up: what takes longer never ends, a disk that does not answer for instance."""
+HANG_SECONDS = 15.0
+"""An answer is a look-up: what takes longer never ends, a disk that does not answer for instance. The beat
+stops after so long, and after as long again the supervisor believes it.
+"""
 
 BEAT_SECONDS = 2.0
 

@@ -1,4 +1,4 @@
-"""Mass removals: what vanishes at a stroke may be a disk that is gone, and waits for a person's word."""
+"""Removals that are not believed yet: an editor's way of saving, or a disk that is gone."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from feeds.dates import rfc3339
 from feeds.index import Index
 from feeds.problems import Position, Problem
 
+GONE_SECONDS = 0.15
+"""Programs that save by renaming and creating take a file away for a moment (vim, git)."""
+
 HOLD = timedelta(minutes=10)
-"""For so long articles stay published whose files vanished at a stroke."""
+"""For so long articles stay published whose files vanished at a stroke, if nobody confirms it."""
 
 _FEWEST = 20
 _STROKE_SECONDS = 2.0
@@ -20,42 +23,51 @@ _STROKE_SECONDS = 2.0
 
 
 class Hold:
-    """The files whose articles stay `held` although they are gone.
+    """The files whose articles stay `held` although they are gone; the `fresh` ones only for a moment.
 
-    `confirmation` is a file that a person makes. `index` knows since when: no restart makes it longer.
+    `confirmation` is a file that a person makes. `index` knows since when a mass removal is held: no restart
+    makes it longer.
     """
 
     def __init__(self, index: Index, confirmation: Path) -> None:
         self.held: set[str] = set()
-        self._articles = 0
+        self.fresh: set[str] = set()
+        self._mass: set[str] = set()
         self._index = index
         self._confirmation = confirmation
         since = index.setting("held since")
         self._since = datetime.fromisoformat(since) if since else None
+        self._missed: dict[str, float] = {}
         self._removed: list[tuple[float, int]] = []
 
-    def update(self, vanished: set[str], others: set[str], public: int, at: datetime) -> None:
-        """Of `public` articles those in the files `vanished` have none any more; `others` are gone too."""
+    def update(self, vanished: set[str], others: set[str], public: int, at: datetime, patient: bool) -> None:
+        """Of `public` articles those in the files `vanished` have none any more; `others` are gone too.
+
+        Who is `patient` looks again soon.
+        """
         now = time.monotonic()
+        self._missed = {path: self._missed.get(path, now) for path in vanished}
+        self.fresh = {path for path in vanished if patient and now - self._missed[path] < GONE_SECONDS}
         self._removed = [one for one in self._removed if now - one[0] < _STROKE_SECONDS]
-        is_held = bool(vanished) and self._is_held(len(vanished), public, at)
-        self.held = vanished | others if is_held else set()
-        self._articles = len(vanished)
+        gone = vanished - self.fresh
+        is_held = bool(gone) and self._is_held(len(gone), public, at)
+        self._mass = gone if is_held else set()
+        self.held = self.fresh | self._mass | (others if self.fresh or is_held else set())
         if not is_held:
             self._keep_since(None)
-            self._removed += [(now, len(vanished))] if vanished else []
+            self._removed += [(now, len(gone))] if gone else []
 
     def problem(self) -> Iterator[Problem]:
-        """One while something is held."""
-        if self.held and self._since:
-            found = f"{self._articles} articles are gone at once; they stay published until"
+        """One while a mass removal is held."""
+        if self._mass and self._since:
+            found = f"{len(self._mass)} articles are gone at once; they stay published until"
             hint = "bring their files back, or accept it with: feedwright confirm"
             message = f"{found} {rfc3339(self._since + HOLD)}"
             yield Problem(".", Position(), "error", "mass-removal", message, hint)
 
-    def _is_held(self, vanished: int, public: int, at: datetime) -> bool:
+    def _is_held(self, gone: int, public: int, at: datetime) -> bool:
         removed = sum(number for _, number in self._removed)
-        is_mass = public + removed >= _FEWEST and 2 * (vanished + removed) > public + removed
+        is_mass = public + removed >= _FEWEST and 2 * (gone + removed) > public + removed
         if not is_mass and not self._since:
             return False
         if self._confirmation.exists():

@@ -134,7 +134,7 @@ def plain_mapping(text: str) -> dict[str, Any] | None:
     One level of keys below a key is allowed. That is how most metadata are written, and this is ten times as
     fast as a parser. None for anything else.
     """
-    if text.count(",") >= MAX_KEYS:  # a parser counts what they part
+    if text.count(",") + text.count(":") >= MAX_KEYS:  # a parser counts what they part
         return None
     values: dict[str, Any] = {}
     inner: dict[str, Any] | None = None
@@ -357,7 +357,7 @@ def read_toml(text: str) -> Located:
         ) from error
     except ValueError as error:
         raise SyntaxFaultError(Position(), "a number is too long", "write a shorter one") from error
-    return _made_safe(Located(_dates_as_text(values), dict(_toml_positions(text))))
+    return _made_safe(Located(_as_texts(values), dict(_toml_positions(text))))
 
 
 def _toml_fault(message: str, text: str) -> SyntaxFaultError:
@@ -381,12 +381,15 @@ def _toml_positions(text: str) -> Iterator[tuple[Place, Position]]:
             yield (*table, key[1].strip("\"'")), Position(number, key.start(1) + 1)
 
 
-def _dates_as_text(value: Any) -> Any:
+def _as_texts(value: Any) -> Any:
+    """Dates as ISO 8601; texts, which are in quotes here, told from the bare words of YAML."""
     if isinstance(value, dict):
-        return {key: _dates_as_text(item) for key, item in value.items()}
+        return {key: _as_texts(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_dates_as_text(item) for item in value]
-    return value.isoformat() if isinstance(value, datetime | date | time) else value
+        return [_as_texts(item) for item in value]
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    return Quoted(value) if isinstance(value, str) else value
 
 
 def read_json(text: str) -> Located:
@@ -405,7 +408,7 @@ def read_json(text: str) -> Located:
         raise SyntaxFaultError(
             Position(), "the metadata is not a JSON object", 'write {"title": "A headline", ...}'
         )
-    return _made_safe(Located(values, dict(_json_positions(text, values))))
+    return _made_safe(Located(_as_texts(values), dict(_json_positions(text, values))))
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

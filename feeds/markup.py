@@ -268,7 +268,7 @@ def one_line(text: str) -> str:
     """`text` with each run of blanks as one space; a no-break space is not a blank but typography."""
     if text.isprintable() and "  " not in text:  # what is so already costs a tenth
         return text.strip(" ")
-    return re.sub("[ \t\r\n]+", " ", text).strip(" ")
+    return re.sub("[ \t\r\n]+", " ", text).strip()
 
 
 def shortened(text: str, length: int = SUMMARY_LENGTH) -> str:

@@ -13,7 +13,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -70,8 +70,10 @@ class Output:
         if not (target.is_file() and filecmp.cmp(source, target, shallow=False)):
             _replace(target, lambda aside: shutil.copyfile(source, aside), _next_modified(target))
             self.written += 1
-        seen = target.stat()
-        self.index.publish(Published(path, owner, b"", seen.st_size, int(seen.st_mtime), ""))
+        with target.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").digest()
+            seen = os.fstat(file.fileno())
+        self.index.publish(Published(path, owner, digest, seen.st_size, int(seen.st_mtime), ""))
 
     def damaged(self) -> set[str]:
         """The documents of which a file is not as it was left: it is to be made again."""
@@ -88,7 +90,8 @@ class Output:
         """Removes every file that belongs to no document."""
         left = self._left()
         for path, _, _ in list(_files(self.folder, "")):
-            if path not in left:
+            name = path.rpartition("/")[2]
+            if path not in left and (name.startswith(_ASIDE) or not name.startswith(".")):
                 self._remove(path)
 
     def _left(self) -> dict[str, Published]:
@@ -124,25 +127,30 @@ class Output:
             name.unlink(missing_ok=True)
         self.written += not path.endswith((".gz", ".br"))
         for folder in target.parents:
-            if folder == self.folder or any(folder.iterdir()):
-                break
-            folder.rmdir()
+            with suppress(FileNotFoundError):  # a build that was killed may have come as far
+                if folder == self.folder or any(folder.iterdir()):
+                    break
+                folder.rmdir()
 
 
 def remove_damaged(folder: Path) -> None:
     """Removes from the output folder what a power cut has damaged, before anybody is served.
 
     Published files are not synced one by one: the system writes all down within a minute. So of the newest
-    files those go whose bytes are not the ones that the index knows; they are made again.
+    files those go whose bytes are not the ones that the index knows; they are made again. Encoded forms are
+    compared by the server.
     """
     with closing(Index(index_folder(folder))) as index:
-        files = [one for one in index.documents() if one.digest]
-    newest = max((one.modified for one in files), default=0)
-    for one in files:
-        file = folder / one.path
-        is_new = one.modified > newest - _FLUSHED_SECONDS and file.exists()
-        if is_new and hashlib.sha256(file.read_bytes()).digest() != one.digest:
-            file.unlink()
+        known = {one.path: one for one in index.documents()}
+    forms = {f"{one.path}.{suffix}" for one in known.values() for suffix in one.codings.split()}
+    newest = max((one.modified for one in known.values()), default=0)
+    for path, modified, _ in list(_files(folder, "")):
+        if path not in forms and modified > (newest - _FLUSHED_SECONDS) * _NS:
+            with (folder / path).open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").digest() if path in known else None
+                is_blank = file.seek(0) == 0 and file.read(1) in (b"", b"\0")
+            if (known and path not in known) or is_blank or (digest and digest != known[path].digest):
+                (folder / path).unlink()
 
 
 def replace_file(target: Path, data: bytes) -> None:

@@ -154,6 +154,8 @@ class Renderer:
                     self.pages[outcome.path] = outcome.text.page
             elif not self.index.revive_text(outcome.path):
                 self.catalogue.pass_over(outcome.path)
+            if outcome.gone and outcome.path in self.folder:
+                self.folder.doubt(outcome.path)  # only for a moment, if a program replaces it
             if not outcome.gone:
                 self.read.append(outcome)
             yield outcome.path

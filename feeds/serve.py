@@ -32,6 +32,7 @@ from functools import partial
 from multiprocessing.resource_tracker import ensure_running
 from pathlib import Path
 from typing import Any, cast
+from weakref import WeakSet
 from wsgiref.types import WSGIEnvironment
 
 from granian._granian import SocketHolder
@@ -222,6 +223,7 @@ class _Supervisor(mp.MPServer):
         self._listener = listener
         self._load = load
         self._restarts = [_Restarts() for _ in range(workers)]
+        self._ended: WeakSet[mp.WorkerProcess] = WeakSet()
         self._beats = cast("MutableSequence[float]", multiprocessing.RawArray("d", workers))
         self._builder = _Builder(builder, could_not_run=self.signal_handler_interrupt)
         self.on_startup(self._start_builder)
@@ -281,9 +283,11 @@ class _Supervisor(mp.MPServer):
 
     def _end_hanging(self, due: Container[int]) -> None:
         for index, worker in enumerate(self.wrks):
-            if index not in due and hangs(self._beats[index], worker.birth):
+            known = index in due or worker in self._ended
+            if not known and hangs(self._beats[index], worker.birth):
                 log.error("web worker %d does not answer; it is ended", index + 1)
-                worker.kill()  # type: ignore[no-untyped-call]
+                self._ended.add(worker)
+                worker.inner.kill()  # granian's own way would take it for a stop that was asked for
 
     def _replace(self, index: int, spawn_target: Any, target_loader: Any) -> None:
         worker = self._spawn_worker(index, spawn_target, target_loader)

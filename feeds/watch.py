@@ -6,6 +6,7 @@ import logging
 import signal
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +25,9 @@ _STEP_MS = 5
 _BURST = 20
 """So many files at once are no person's save, but a program at work: it is given time to finish."""
 
+_LOOKS, _LOOKS_SECONDS = 3, 0.4
+"""So many looks at most in so many seconds: a program that saves without end is one of them."""
+
 _QUIET_SECONDS = 0.05
 _LONGEST_BURST_SECONDS = 1.0
 
@@ -40,6 +44,7 @@ class _Events:
         self.wake = threading.Event()
         self.ended = threading.Event()
         self._paths: set[str] | None = None
+        self._looks: deque[float] = deque(maxlen=_LOOKS)
         self._lock = threading.Lock()
 
     def note(self, paths: Collection[str] | None) -> None:
@@ -64,6 +69,9 @@ class _Events:
     def settle(self) -> None:
         """Waits for the end of a burst, so that it is one build."""
         started, seen = time.monotonic(), self.count
+        if len(self._looks) == _LOOKS:
+            self.ended.wait(max(0.0, self._looks[0] + _LOOKS_SECONDS - started))
+        self._looks.append(time.monotonic())
         while seen > _BURST and time.monotonic() - started < _LONGEST_BURST_SECONDS:
             self.ended.wait(_QUIET_SECONDS)
             if self.count == seen:

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from html import unescape
 from typing import Any
 
 import feedparser  # type: ignore[import-untyped]
@@ -86,10 +87,11 @@ def parsed(document: bytes) -> Any:
 
 
 def _read_xml(document: bytes) -> list[Entry]:
-    return [_xml_entry(entry) for entry in parsed(document).entries]
+    found = parsed(document)
+    return [_xml_entry(entry, found.version.startswith("rss")) for entry in found.entries]
 
 
-def _xml_entry(entry: Any) -> Entry:
+def _xml_entry(entry: Any, is_rss: bool) -> Entry:
     media = entry.get("media_content", [{}])[0]
     credits_ = entry.get("media_credit") or [{}]
     thumbnails = entry.get("media_thumbnail") or [{}]
@@ -101,7 +103,7 @@ def _xml_entry(entry: Any) -> Entry:
         authors=tuple(author.name for author in entry.get("authors", []) if author),
         published=_moment(entry.published_parsed),
         updated=_moment(entry.updated_parsed),
-        summary=entry.summary,
+        summary=unescape(entry.summary) if is_rss else entry.summary,  # a description is HTML
         content=entry.content[0].value,
         categories=tuple((tag.scheme, tag.label or tag.term) for tag in entry.get("tags", [])),
         image=media.get("url"),

@@ -60,6 +60,7 @@ def pages(public: Path) -> dict[str, bytes]:
 
 @pytest.mark.parametrize("name", ["rss", "atom", "json"])
 @pytest.mark.parametrize("feed", ["", "sections/news/"])
+@pytest.mark.row("OUT-05")
 def test_every_article_is_in_exactly_one_document(filled: Newsroom, name: str, feed: str) -> None:
     documents = walk(filled.build(), name, feed)
     titles = [f"N-{number:02}" for number in range(ARTICLES) if not feed or number % 2]

@@ -52,6 +52,7 @@ def test_check_prints_every_problem_of_every_file_and_exits_1(newsroom: Newsroom
     ]
 
 
+@pytest.mark.row("OP-10")
 def test_check_json_says_the_same(newsroom: Newsroom) -> None:
     newsroom.article("bad", published="2024-02-30")
     (problem,) = json.loads(newsroom.run("check", "--json").stdout)
@@ -77,6 +78,7 @@ def test_build_publishes_the_rest_and_exits_1_when_a_file_has_an_error(newsroom:
         ('titel = "X"\n', "did you mean title?"),
     ],
 )
+@pytest.mark.row("OP-04", "OUT-09")
 def test_a_wrong_configuration_at_the_start_is_exit_2_and_lines_that_say_where(
     newsroom: Newsroom, publication: str, said: str
 ) -> None:
@@ -87,6 +89,7 @@ def test_a_wrong_configuration_at_the_start_is_exit_2_and_lines_that_say_where(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.row("FS-13")
 def test_a_folder_that_is_not_there_is_exit_2_and_one_line(newsroom: Newsroom) -> None:
     missing = Newsroom(newsroom.content / "nowhere")
     for command in ("build", "check", "serve"):
@@ -170,6 +173,7 @@ def test_new_never_overwrites(newsroom: Newsroom) -> None:
     assert "exists already" in again.stderr
 
 
+@pytest.mark.row("CR-16")
 def test_a_hostile_file_is_the_problem_and_the_rest_is_published(newsroom: Newsroom) -> None:
     """10 million cells of a table: the reading child ends, the build goes on."""
     newsroom.article("bomb", "|a" * 20_000 + "\n" + "|-" * 20_000 + "\n" + "|b|\n" * 10_000)

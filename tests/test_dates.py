@@ -156,6 +156,7 @@ PARTS = ["12", "May", "May 12", "2022", "22", "13:20", "Tue", "5/6", "5/6/2022",
 @given(st.lists(st.sampled_from(PARTS), min_size=1, max_size=4).map(" ".join))
 @example("12 May 22")
 @example("12 May 2022")
+@pytest.mark.row("DT-12")
 def test_nothing_is_filled_in_from_today(text: str) -> None:
     """Whoever is understood has written the year in full, and a day."""
     try:
@@ -225,6 +226,7 @@ for text in ("2024-05-01 10:00 IST", "2024-05-01 10:00 NST"):
 """
 
 
+@pytest.mark.row("DT-09", "DT-14")
 def test_neither_the_zone_nor_the_language_of_the_machine_matters() -> None:
     said = {
         subprocess.run(

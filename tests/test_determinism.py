@@ -7,24 +7,32 @@ import shutil
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.newsroom import EXAMPLE, Newsroom, files_of
 
 NOW = ("--now", "2026-11-25T12:00:00Z")
 
 
+@pytest.mark.row("OUT-06")
 def test_two_builds_give_the_same_tree_with_its_compressed_files(example: Path, tmp_path: Path) -> None:
     again = EXAMPLE.build(tmp_path / "again", *NOW)
     assert files_of(again) == files_of(example)
     assert any(name.endswith(".br") for name in files_of(again))
 
 
-def test_locale_time_zone_path_and_utf_8_mode_make_no_difference(example: Path, tmp_path: Path) -> None:
+@pytest.mark.row("OUT-06", "OP-12")
+@pytest.mark.parametrize("locale", ["C", "de_DE.UTF-8"])
+def test_locale_time_zone_path_and_utf_8_mode_make_no_difference(
+    example: Path, tmp_path: Path, locale: str
+) -> None:
     elsewhere = Newsroom(tmp_path / "otro sitio ñ" / "content")
     shutil.copytree(EXAMPLE.content, elsewhere.content)
-    strange = {"LC_ALL": "C", "TZ": "America/New_York", "PYTHONUTF8": "0", "PYTHONHASHSEED": "7"}
+    strange = {"LC_ALL": locale, "TZ": "America/New_York", "PYTHONUTF8": "0", "PYTHONHASHSEED": "7"}
     assert files_of(elsewhere.build(None, *NOW, **strange)) == files_of(example)
 
 
+@pytest.mark.row("OUT-06", "DT-20")
 def test_the_order_and_the_times_of_files_make_no_difference(example: Path, tmp_path: Path) -> None:
     shuffled = Newsroom(tmp_path / "content")
     for number, (path, data) in enumerate(reversed(files_of(EXAMPLE.content).items())):
@@ -33,6 +41,7 @@ def test_the_order_and_the_times_of_files_make_no_difference(example: Path, tmp_
     assert files_of(shuffled.build(None, *NOW)) == files_of(example)
 
 
+@pytest.mark.row("OUT-07", "EX-07")
 def test_a_second_build_touches_no_file(newsroom: Newsroom) -> None:
     newsroom.article("a")
     before = times_of(newsroom.build())
@@ -85,6 +94,7 @@ def test_no_compress_leaves_no_compressed_file_behind(newsroom: Newsroom) -> Non
     assert [file for file in public.rglob("*") if file.suffix in (".gz", ".br")] == []
 
 
+@pytest.mark.row("EX-03")
 def test_what_is_gone_from_the_content_is_gone_from_the_output(newsroom: Newsroom) -> None:
     newsroom.article("a", section="One", tags="[x]", author="Ana")
     newsroom.article("b")

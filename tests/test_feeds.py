@@ -88,6 +88,7 @@ def test_every_feed_of_the_example_is_valid(example: Path) -> None:
     assert {path: broken for path, broken in found.items() if broken} == {}
 
 
+@pytest.mark.row("OUT-04")
 def test_a_feed_without_articles_is_valid(newsroom: Newsroom) -> None:
     public = newsroom.build()
     assert rss_violations((public / "feed.rss").read_bytes()) == []
@@ -128,6 +129,7 @@ def self_link(feed: Any) -> str:
 
 
 @pytest.mark.parametrize("title", ["Use <b> & \"quotes\" & 'x' in AT&amp;T", "a]]>b<![CDATA[c", "Ñ — “q” 🍊"])
+@pytest.mark.row("OUT-01")
 def test_a_title_is_plain_text_in_every_format(newsroom: Newsroom, title: str) -> None:
     newsroom.article("a", title=json.dumps(title, ensure_ascii=False))
     public = newsroom.build()
@@ -165,6 +167,7 @@ footer = "Thanks for [{title}]({url}). Come back to [{publication}](/)."
 """
 
 
+@pytest.mark.row("EM-09")
 def test_an_expired_article_leaves_at_its_moment(newsroom: Newsroom) -> None:
     newsroom.article("a", expires="2026-06-01 00:00")
     newsroom.article("b")

@@ -64,6 +64,7 @@ def test_a_withdrawn_article_is_nowhere_and_says_why_in_atom(newsroom: Newsroom)
     assert not (public / "tags").exists()
 
 
+@pytest.mark.row("EM-08")
 def test_a_deleted_article_is_nowhere_and_its_address_says_so(newsroom: Newsroom) -> None:
     newsroom.article("kept")
     file = newsroom.article("deleted", "Unsayable words.", author="Ana")
@@ -76,6 +77,7 @@ def test_a_deleted_article_is_nowhere_and_its_address_says_so(newsroom: Newsroom
     assert not (public / "authors/ana").exists()
 
 
+@pytest.mark.row("ID-10")
 def test_an_article_that_comes_back_has_its_old_id_and_no_tombstone(newsroom: Newsroom) -> None:
     newsroom.article("kept")
     text = newsroom.article("gone").read_text("utf-8")
@@ -88,6 +90,7 @@ def test_an_article_that_comes_back_has_its_old_id_and_no_tombstone(newsroom: Ne
     assert route(newsroom.public, "/articles/gone/") is None
 
 
+@pytest.mark.row("EM-07")
 def test_a_draft_of_what_was_published_is_gone_too(newsroom: Newsroom) -> None:
     newsroom.article("a")
     id_ = ids(newsroom)["A"]
@@ -97,6 +100,7 @@ def test_a_draft_of_what_was_published_is_gone_too(newsroom: Newsroom) -> None:
     assert route(public, "/articles/a/") == {"status": 410}
 
 
+@pytest.mark.row("EM-01")
 def test_what_never_was_public_leaves_no_trace(newsroom: Newsroom) -> None:
     newsroom.article("secret", title="Secret", draft="true")
     newsroom.article("later", title="Embargo", published="2999-01-01 00:00")
@@ -116,6 +120,7 @@ def test_an_expired_article_is_gone_without_a_tombstone(newsroom: Newsroom) -> N
     assert route(public, "/articles/a/") == {"status": 410}
 
 
+@pytest.mark.row("ID-04")
 def test_a_renamed_file_without_an_id_keeps_its_id_and_its_old_address_leads_on(newsroom: Newsroom) -> None:
     file = newsroom.article("before", title="One")
     id_ = ids(newsroom)["One"]
@@ -127,6 +132,7 @@ def test_a_renamed_file_without_an_id_keeps_its_id_and_its_old_address_leads_on(
     assert ids(newsroom) == {"One": id_}
 
 
+@pytest.mark.row("ID-04")
 def test_a_renamed_file_keeps_its_id_in_a_clone_with_the_ledger(newsroom: Newsroom, tmp_path: Path) -> None:
     file = newsroom.article("before", title="One")
     id_ = ids(newsroom)["One"]
@@ -197,6 +203,7 @@ def test_a_line_that_a_crash_cut_off_is_not_there(newsroom: Newsroom) -> None:
     assert len(tombstones(newsroom.build())) == 2
 
 
+@pytest.mark.row("OP-11")
 def test_a_ledger_from_a_newer_program_is_exit_2(newsroom: Newsroom) -> None:
     newsroom.write("ledger.jsonl", '{"event": "ledger", "format": 99}\n')
     done = newsroom.run("build")
@@ -225,6 +232,7 @@ def test_a_damaged_or_missing_index_is_made_anew(newsroom: Newsroom, damage: byt
     assert len(tombstones(newsroom.build())) == 1
 
 
+@pytest.mark.row("EM-12")
 def test_a_clock_set_back_takes_nothing_away(newsroom: Newsroom) -> None:
     clock = [datetime(2026, 6, 1, 12, tzinfo=UTC)]
     newsroom.article("out", published="2026-06-01T11:55:00Z")

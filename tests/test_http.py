@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
 import random
 import re
+import shutil
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from email.utils import formatdate
 from pathlib import Path
@@ -29,7 +33,10 @@ from feeds.headers import byte_range, http_date, matching_tag, preferred_coding
 from feeds.published import Kept
 from feeds.representations import load
 from feeds.web import create_app
+from tests.live import Server, family, linux, served
+from tests.newsroom import PUBLICATION, Newsroom, files_of
 from tests.servers import HANG, Answer, ask, parse, send, serve_folder
+from tests.test_fronts import front
 
 MODIFIED = 1_795_600_000  # Wed, 25 Nov 2026 09:46:40 GMT
 FEED = b"<rss>" + b"An article in full. " * 500 + b"</rss>"
@@ -191,6 +198,7 @@ def test_a_folder_named_like_the_base_path_is_found_and_a_path_that_only_begins_
         assert ask(site.port, path).status == 404
 
 
+@pytest.mark.row("HT-18")
 def test_a_feed_carries_its_validators_lifetime_and_links(site: Site) -> None:
     headers = site.ask("/sections/stra%C3%9Fe/feed.rss").headers
     assert re.fullmatch('"[0-9a-f]{32}"', headers["etag"])
@@ -264,6 +272,7 @@ def test_cache_headers_never_forbid_caching_and_nothing_sets_a_cookie(site: Site
         ("gzip;q=never", None),
     ],
 )
+@pytest.mark.row("HT-09")
 def test_the_coding_is_the_one_accept_encoding_wants_most(
     site: Site, accepted: str | None, coding: str | None
 ) -> None:
@@ -276,6 +285,7 @@ def test_the_coding_is_the_one_accept_encoding_wants_most(
 
 @pytest.mark.parametrize("path", ["/feed.rss", "/articles/one/", "/media/sound.mp3", "/media/film.mp4"])
 @pytest.mark.parametrize("header", ["Accept-Encoding: br", "Accept-Encoding: gzip", "X-None: 1"])
+@pytest.mark.row("HT-12")
 def test_head_equals_get_without_the_body(site: Site, path: str, header: str) -> None:
     get, head = site.ask(path, header), site.ask(path, header, method="HEAD")
     assert head.body == b""
@@ -287,6 +297,7 @@ def test_head_equals_get_without_the_body(site: Site, path: str, header: str) ->
     "header",
     ["Accept: text/html", "A-IM: feed", "Range: bytes=0-99", "Cookie: a=b", "User-Agent: Mozilla/5.0"],
 )
+@pytest.mark.row("HT-08", "HT-10")
 def test_a_feed_url_answers_the_whole_feed_whatever_is_asked(site: Site, header: str) -> None:
     answer = site.ask("/feed.rss", header)
     assert (answer.status, answer.body) == (200, FEED)
@@ -301,11 +312,13 @@ def test_a_query_string_changes_nothing(site: Site, query: str) -> None:
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "TRACE", "FOO"])
 @pytest.mark.parametrize("path", ["/feed.rss", "/old.xml", "/media/photo.jpg"])
+@pytest.mark.row("HT-11")
 def test_any_other_method_is_405_with_allow(site: Site, path: str, method: str) -> None:
     answer = site.ask(path, method=method)
     assert (answer.status, answer.headers["allow"]) == (405, "GET, HEAD, OPTIONS")
 
 
+@pytest.mark.row("HT-12")
 def test_options_tells_the_methods_and_lets_scripts_of_other_origins_poll(site: Site) -> None:
     answer = site.ask("/feed.rss", method="OPTIONS")
     assert (answer.status, answer.body, answer.headers["content-length"]) == (200, b"", "0")
@@ -314,6 +327,7 @@ def test_options_tells_the_methods_and_lets_scripts_of_other_origins_poll(site: 
     assert "If-None-Match" in answer.headers["access-control-allow-headers"]
 
 
+@pytest.mark.row("HT-13")
 def test_http_1_0_without_host_gets_the_feed(site: Site) -> None:
     answer = parse(send(site.port, b"GET /sub/feed.rss HTTP/1.0\r\n\r\n"))
     assert (answer.status, answer.body) == (200, FEED)
@@ -363,6 +377,7 @@ def call(site: Site, **environ: Any) -> tuple[str, dict[str, str], bytes]:
     return line, headers, sent
 
 
+@pytest.mark.row("HT-15")
 def test_pipelined_requests_are_answered_in_order(site: Site) -> None:
     names = ("feed.rss", "feed.atom", "feed.json", "robots.txt")
     requests = [f"GET /sub/{name} HTTP/1.1\r\nHost: a\r\n" for name in names]
@@ -418,6 +433,7 @@ def test_pipelined_requests_are_answered_in_order(site: Site) -> None:
         pytest.param("," * 20_000, 200, id="commas"),
     ],
 )
+@pytest.mark.row("HT-01", "HT-02", "HT-03", "HT-04")
 def test_if_none_match_finds_the_tag_of_any_representation(site: Site, listed: str, status: int) -> None:
     tag = tag_of(site.ask("/feed.rss"))
     answer = site.ask("/feed.rss", "If-None-Match: " + listed.replace("{tag}", tag))
@@ -468,6 +484,7 @@ def test_a_304_has_the_tag_of_the_200_if_that_is_listed_or_else_the_first_that_m
         ("", 200),
     ],
 )
+@pytest.mark.row("HT-05", "HT-06")
 def test_if_modified_since_alone_is_enough_in_every_form_of_a_date(
     site: Site, since: str, status: int
 ) -> None:
@@ -487,6 +504,7 @@ def test_a_tag_beats_a_date(site: Site) -> None:
 )
 @pytest.mark.parametrize("coding", ["identity", "gzip", "br"])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.row("HT-01", "HT-05")
 def test_a_304_repeats_its_validators_and_all_but_the_body_headers(
     site: Site, path: str, coding: str, method: str
 ) -> None:
@@ -515,6 +533,7 @@ def test_netnewswire_that_forgets_what_a_304_does_not_repeat_downloads_once(site
     assert statuses == [200] + [304] * 9
 
 
+@pytest.mark.row("HT-15")
 def test_a_thousand_quick_polls_on_one_connection_are_never_refused(site: Site) -> None:
     tag = site.ask("/feed.rss").headers["etag"]
     request = f"GET /sub/feed.rss HTTP/1.1\r\nHost: a\r\nIf-None-Match: {tag}\r\n".encode()
@@ -529,6 +548,7 @@ def test_a_thousand_quick_polls_on_one_connection_are_never_refused(site: Site) 
 # What has changed
 
 
+@pytest.mark.row("HT-07")
 def test_a_new_version_is_seen_at_once_by_tag_and_by_date(site: Site) -> None:
     site.folder.publish("changing/feed.rss", b"one")
     old = site.ask("/changing/feed.rss", "Accept-Encoding: gzip")
@@ -628,6 +648,7 @@ def test_changes_of_serving_and_routes_are_noticed_and_damaged_ones_ignored(fres
         ("/sections/stra%C3%9Fe", 301, "/sub/sections/stra%C3%9Fe/"),
     ],
 )
+@pytest.mark.row("HO-04", "HT-14")
 def test_what_moved_is_one_redirect_that_owes_nothing_to_the_request(
     site: Site, path: str, status: int, location: str
 ) -> None:
@@ -648,6 +669,7 @@ def test_what_moved_is_one_redirect_that_owes_nothing_to_the_request(
     ],
 )
 @pytest.mark.parametrize("path", ["/feed.rss", "/nothing", "/health", "//health", "/gone.xml"])
+@pytest.mark.row("HO-01", "HO-02")
 def test_nothing_of_host_or_forwarded_headers_is_in_an_answer(
     site: Site, path: str, lines: list[str]
 ) -> None:
@@ -659,6 +681,7 @@ def test_nothing_of_host_or_forwarded_headers_is_in_an_answer(
 
 
 @pytest.mark.parametrize("path", NOT_PUBLISHED.split())
+@pytest.mark.row("FS-08", "FS-09", "HO-05", "HO-08", "HT-14")
 def test_what_is_not_published_is_404(site: Site, path: str) -> None:
     for method in ("GET", "HEAD", "POST"):
         answer = site.ask(path, method=method)
@@ -675,6 +698,7 @@ def test_what_is_not_published_is_404(site: Site, path: str) -> None:
         ("/gone.xml", "GET", 410),
     ],
 )
+@pytest.mark.row("HT-19")
 def test_an_error_is_a_small_page_with_a_way_home_that_is_soon_forgotten(
     site: Site, path: str, method: str, status: int
 ) -> None:
@@ -691,6 +715,7 @@ def test_an_error_is_a_small_page_with_a_way_home_that_is_soon_forgotten(
     assert len(answer.body) < 1000
 
 
+@pytest.mark.row("HT-19")
 def test_an_error_of_our_own_shows_nothing_of_it(tmp_path: Path) -> None:
     app = create_app(tmp_path / "public")
     app.add_url_rule("/broken", view_func=lambda: str(1 // 0))
@@ -705,6 +730,7 @@ def test_an_error_of_our_own_shows_nothing_of_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", DOWNLOADS.split())
+@pytest.mark.row("FS-11")
 def test_what_a_browser_would_run_is_a_download(site: Site, name: str) -> None:
     headers = site.ask(f"/media/{name}").headers
     assert headers["content-type"] == "application/octet-stream"
@@ -712,6 +738,7 @@ def test_what_a_browser_would_run_is_a_download(site: Site, name: str) -> None:
     assert headers["content-security-policy"] == "default-src 'none'"
 
 
+@pytest.mark.row("FS-10")
 def test_a_drawing_shows_and_cannot_run_its_scripts(site: Site) -> None:
     headers = site.ask("/media/drawing.svg").headers
     assert headers["content-type"] == "image/svg+xml"
@@ -847,6 +874,330 @@ def test_memory_for_published_files_is_bounded_and_the_least_used_goes_first(tmp
     assert kept.get("c") is loaded["c"]
 
 
+# Requests that are none, too large, or made to be read in two ways, and the whole program
+
+SECOND = b"GET /second HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+CHUNKED = "Transfer-Encoding: chunked\r\n"
+WEBSOCKET = (
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: "
+)
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    newsroom = Newsroom.at(tmp_path_factory.mktemp("program") / "content")
+    newsroom.article("a", section="News")
+    with served(newsroom) as server:
+        yield server
+        assert [line for line in server.lines() if "Traceback" in line] == []
+
+
+def request(fields: str = "", method: str = "GET", path: str = "/robots.txt", body: bytes = b"") -> bytes:
+    return f"{method} {path} HTTP/1.1\r\nHost: a\r\n{fields}\r\n".encode("latin-1") + body
+
+
+def statuses(port: int, requests: bytes) -> list[int]:
+    """Of all answers that come before the server closes the connection, which it must."""
+    with socket.create_connection(("127.0.0.1", port), timeout=HANG) as connection:
+        answers = b""
+        with contextlib.suppress(ConnectionError):  # it may close before it has read everything
+            connection.sendall(requests)
+            while some := connection.recv(1 << 16):
+                answers += some
+    return [int(status) for status in re.findall(rb"(?:^|\n|>)HTTP/1.1 (\d{3}) ", answers)]
+
+
+@pytest.mark.parametrize("declared", ["5", "{}", "5\r\nContent-Length: 5"])
+@pytest.mark.row("HT-16")
+def test_a_body_where_none_belongs_is_skipped_and_never_a_request(program: Server, declared: str) -> None:
+    body = b"GET /third HTTP/1.1\r\nHost: a\r\n\r\n" if declared == "{}" else b"hello"
+    fields = f"Content-Length: {declared.format(len(body))}\r\n"
+    assert statuses(program.port, request(fields, body=body) + SECOND) == [200, 404]
+    chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+    assert statuses(program.port, request(CHUNKED, body=chunks) + SECOND) == [200, 404]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        "Content-Length: 0\r\nContent-Length: 5\r\n",
+        *(f"Content-Length: {length}\r\n" for length in ("+3", "-1", "0x3", "3, 3", "3 3", "9" * 20, "")),
+        *(
+            f"Transfer-Encoding: {coding}\r\n"
+            for coding in ("xchunked", "identity", "\x0bchunked", "gzip", "")
+        ),
+        "Transfer-Encoding: chunked, identity\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+        *(f"{name} : chunked\r\n" for name in ("Transfer-Encoding", "Content-Length", "X", "")),
+        "X: a\r\n Content-Length: 5\r\n",
+        "X: a\r\n\tb\r\n",
+        "X: a\rContent-Length: 5\r\n",
+        "X: a\0b\r\n",
+        "X\r\n",
+        "\xff: a\r\n",
+    ],
+)
+@pytest.mark.row("HT-17")
+def test_what_two_servers_could_read_in_two_ways_is_400_and_the_connection_ends(
+    program: Server, fields: str
+) -> None:
+    for method in ("GET", "POST"):
+        assert statuses(program.port, request(fields, method) + SECOND) == [400]
+
+
+@pytest.mark.parametrize("fields", [f"Content-Length: 4\r\n{CHUNKED}", f"{CHUNKED}Content-Length: 50\r\n"])
+@pytest.mark.row("HT-17")
+def test_with_a_length_beside_chunks_the_chunks_count_and_the_connection_ends(
+    program: Server, fields: str
+) -> None:
+    """As RFC 9112, 6.3 allows instead of a 400: nothing after it is ever read as a request."""
+    for method, status in (("GET", 200), ("POST", 405)):
+        sent = request(fields, method, body=b"0\r\n\r\n") + SECOND
+        assert statuses(program.port, sent) == [status]
+
+
+@pytest.mark.parametrize("chunk", ["zz", "fffffffffffffffff", "-1", "0x0", "0;a\nb", "1\r\nabc"])
+@pytest.mark.row("HT-17")
+def test_after_a_chunk_that_is_none_the_connection_ends(program: Server, chunk: str) -> None:
+    for method, status in (("GET", 200), ("POST", 405)):
+        sent = request(CHUNKED, method, body=f"{chunk}\r\n\r\n".encode()) + SECOND
+        assert statuses(program.port, sent) == [status]
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (request(path=f"/{'a' * 100_000}"), 414),
+        (request(f"X: {'a' * 1_000_000}\r\n"), 431),
+        (request("".join(f"X-{number}: a\r\n" for number in range(5000))), 431),
+        (request("".join(f"X-{number}: a\r\n" for number in range(100))), 431),
+    ],
+    ids=["line", "header", "5,000 headers", "101 headers"],
+)
+@linux
+@pytest.mark.row("AB-05")
+def test_a_head_that_is_too_large_is_refused_and_costs_no_memory(
+    program: Server, sent: bytes, status: int
+) -> None:
+    statuses(program.port, sent)
+    before = memory(program)
+    for _ in range(20):
+        assert statuses(program.port, sent) in ([status], [])
+    assert memory(program) - before < 4 << 20
+    assert statuses(program.port, request() + SECOND) == [200, 404]
+
+
+def test_a_body_that_nobody_asked_for_is_not_read(program: Server) -> None:
+    sent = request(f"Content-Length: {1 << 30}\r\n", "POST", body=bytes(1 << 20))
+    assert statuses(program.port, sent) in ([405], [])
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256)),
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0",
+        *(random.Random(seed).randbytes(2000) for seed in range(5)),
+        b"GET /robots.txt\r\n\r\n",
+        b"GET /robots.txt HTTP/1.2\r\nHost: a\r\n\r\n",
+        b"GET /\x1b[31m HTTP/1.1\r\nHost: a\r\n\r\n",
+    ],
+    ids=["TLS", "HTTP/2", *"12345", "HTTP/0.9", "HTTP/1.2", "escape"],
+)
+@pytest.mark.row("AB-08")
+def test_what_is_not_http_1_is_closed_without_a_line_in_the_log(program: Server, sent: bytes) -> None:
+    before = program.lines()
+    assert statuses(program.port, sent) in ([400], [])
+    assert ask(program.port, "/robots.txt").status == 200
+    assert program.lines() == before
+
+
+@pytest.mark.parametrize(
+    ("protocol", "status"), [('\xff\xfe,"', 200), ("a\x7f", 400), ("a" * 5000, 200), ("", 200)]
+)
+@pytest.mark.row("AB-13")
+def test_a_websocket_is_not_opened(program: Server, protocol: str, status: int) -> None:
+    sent = request(f"{WEBSOCKET}{protocol}\r\n", path="/feed.rss") + SECOND
+    assert statuses(program.port, sent) == ([200, 404] if status == 200 else [400])
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        ["a", "evil.example"],
+        [""],
+        [],
+        ["a b"],
+        ["good.example:99999"],
+        ["good.example@evil.example"],
+        ["evil.example/x"],
+        ['"><evil.example'],
+    ],
+)
+@pytest.mark.row("HO-03")
+def test_hosts_that_are_none_change_nothing(program: Server, hosts: list[str]) -> None:
+    """RFC 9112, 3.2 asks for a 400, which the server library does not give. No answer depends on it."""
+    fields = "".join(f"Host: {host}\r\n" for host in hosts)
+    for path in ("/feed.rss", "/feed.json", "/articles/a", "/nothing", "/"):
+        head = f"GET {path} HTTP/1.1\r\n{fields}Connection: close\r\n\r\n"
+        answer, plain = parse(send(program.port, head.encode())), ask(program.port, path)
+        assert (answer.status, answer.body) == (plain.status, plain.body)
+        assert answer.headers | {"date": ""} == plain.headers | {"date": ""}
+
+
+@pytest.mark.parametrize("target", ["http://evil.example", "https://evil.example:1", "//evil.example"])
+@pytest.mark.row("HO-01", "HO-05")
+def test_a_request_for_another_host_never_leads_there(program: Server, target: str) -> None:
+    for path in ("/feed.rss", "/articles/a", "/nothing", "/%2e%2e"):
+        answer = parse(
+            send(program.port, f"GET {target}{path} HTTP/1.1\r\nConnection: close\r\n\r\n".encode())
+        )
+        assert answer.status in (200, 301, 404)
+        assert "evil" not in str(answer)
+
+
+@pytest.mark.row("HO-08", "HO-09")
+def test_no_request_adds_a_header_or_a_line_to_the_log(program: Server) -> None:
+    before = program.lines()
+    for path in ("/%0d%0aSet-Cookie:%20a=b", "/articles/a%0d%0aSet-Cookie:%20a=b", "/%0a%1b[31m%22%00%ff"):
+        for agent in ('a"b', "\xff", "%0aerror"):
+            answer = ask(program.port, path, f"User-Agent: {agent}", f"Referer: {agent}")
+            assert answer.status == 404
+            assert not answer.headers.keys() & {"set-cookie", "location"}
+    assert statuses(program.port, request("User-Agent: \x1b[31m\r\n")) == [400]
+    assert program.lines() == before
+
+
+@linux
+@pytest.mark.row("AB-07", "AB-10")
+def test_agents_and_paths_by_the_thousand_take_neither_memory_nor_lines(program: Server) -> None:
+    def thousand(first: int) -> bytes:
+        numbers = range(first, first + 1000)
+        return b"".join(request(f"User-Agent: agent-{n}\r\n", path=f"/none-{n}") for n in numbers) + SECOND
+
+    assert statuses(program.port, thousand(0)) == [404] * 1001
+    before, lines = memory(program), program.lines()
+    for first in range(1000, 5000, 1000):
+        assert statuses(program.port, thousand(first)) == [404] * 1001
+    assert memory(program) - before < 2 << 20
+    assert program.lines() == lines
+
+
+@pytest.mark.row("AB-09")
+def test_one_client_that_asks_without_end_keeps_nobody_waiting(program: Server) -> None:
+    over = threading.Event()
+
+    def flood() -> int:
+        sent = 0
+        while not over.is_set():
+            assert statuses(program.port, request(path="/feed.rss") * 500 + SECOND) == [200] * 500 + [404]
+            sent += 500
+        return sent
+
+    with ThreadPoolExecutor(1) as pool:
+        flooding = pool.submit(flood)
+        answered = [ask(program.port, "/feed.atom").status for _ in range(20)]
+        over.set()
+        assert answered == [200] * 20
+        assert flooding.result(HANG) >= 500
+
+
+@linux
+@pytest.mark.row("AB-06")
+def test_twenty_thousand_polls_right_after_a_save_are_all_200_or_304(program: Server) -> None:
+    content = program.log.parent / "content"
+    tag = ask(program.port, "/feed.rss").headers["etag"]
+    poll = request(f"If-None-Match: {tag}\r\n", path="/feed.rss")
+
+    def polls(_: int) -> list[int]:
+        return statuses(program.port, poll * 1000 + SECOND)[:-1]
+
+    with ThreadPoolExecutor(4) as pool:
+        Newsroom(content).article("b", section="News")
+        found = [status for some in pool.map(polls, range(20)) for status in some]
+    assert len(found) == 20_000
+    assert set(found) == {200, 304}
+    assert found[-1] == 200
+    assert b"<title>B</title>" in ask(program.port, "/feed.rss").body
+
+
+def memory(server: Server) -> int:
+    """Bytes that the web worker takes."""
+    status = Path(f"/proc/{family(server.process.pid)['worker']}/status").read_text("ascii")
+    return int(status.partition("VmRSS:")[2].split()[0]) * 1024
+
+
+@pytest.mark.row("HO-07")
+def test_every_link_of_a_publication_below_a_path_leads_below_it(tmp_path: Path) -> None:
+    newsroom = Newsroom.at(tmp_path / "content", PUBLICATION.replace("example.org/", "example.org/sub/"))
+    newsroom.article("a", "[A link](/b/), ![a picture](/media/a.png).", section="News", tags="[harbour]")
+    newsroom.write("media/a.png", b"\x89PNG\r\n\x1a\n")
+    for name, data in files_of(newsroom.build()).items():
+        if Path(name).suffix in (".rss", ".atom", ".json", ".opml", ".html") and name != "routes.json":
+            links = re.findall(rb"https?://example.org([^\s\"'<>]*)", data)
+            links += re.findall(rb"(?:href|src)=\"(/[^\"]*)\"", data)
+            assert links, name
+            assert [link for link in links if not link.startswith(b"/sub/")] == [], name
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:8000/", "http://localhost/", "http://[::1]/"])
+@pytest.mark.row("HO-06")
+def test_an_address_of_this_machine_is_a_warning(newsroom: Newsroom, address: str) -> None:
+    newsroom.write("publication.toml", PUBLICATION.replace("https://example.org/", address))
+    done = newsroom.run("build")
+    assert done.returncode == 0
+    assert "publication.toml:4:1: warning[url-local]" in done.stderr
+
+
+@pytest.mark.row("HO-06")
+def test_a_server_that_does_not_know_its_address_does_not_start(newsroom: Newsroom) -> None:
+    newsroom.write("publication.toml", PUBLICATION.replace("url =", "# url ="))
+    refused = newsroom.run("serve")
+    assert refused.returncode == 2
+    assert "[url-missing]" in refused.stderr
+
+
+CACHE = """
+daemon off; {user} pid {folder}/pid; error_log {folder}/error; events {{}}
+http {{
+    access_log off; client_body_temp_path {folder}/body; fastcgi_temp_path {folder}/fastcgi;
+    uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi; proxy_temp_path {folder}/proxy;
+    proxy_cache_path {folder}/cache keys_zone=feeds:1m;
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{ proxy_pass http://127.0.0.1:{origin}; proxy_cache feeds; proxy_cache_revalidate on; }}
+    }}
+}}
+"""
+
+
+def caching_nginx(folder: Path, origin: int, port: int) -> list[str]:
+    """It follows the field Cache-Control alone."""
+    user = "user root;" if os.geteuid() == 0 else ""  # else it would be one who may not enter the folder
+    (folder / "nginx.conf").write_text(
+        CACHE.format(folder=folder, origin=origin, port=port, user=user), "utf-8"
+    )
+    return ["nginx", "-e", f"{folder}/error", "-c", f"{folder}/nginx.conf"]
+
+
+@pytest.mark.skipif(not shutil.which("nginx"), reason="nginx is not installed")
+@pytest.mark.chaos
+@pytest.mark.row("HT-20")
+def test_readers_behind_a_cache_get_the_feed_while_the_server_is_down(tmp_path: Path) -> None:
+    newsroom = Newsroom.at(tmp_path / "content", PUBLICATION + "[feeds]\nmax_age = 60\n")
+    newsroom.article("a")
+    feeds = ("/feed.rss", "/feed.atom", "/feed.json")
+    with served(newsroom) as server, front(tmp_path, caching_nginx, server.port) as port:
+        before = {path: ask(port, path).body for path in feeds}
+        server.process.terminate()
+        server.process.wait(HANG)
+        time.sleep(65)  # beyond its lifetime
+        for path in feeds:
+            answer = ask(port, path)
+            assert (answer.status, answer.body) == (200, before[path])
+
+
 # Before and while the builder works
 
 
@@ -923,6 +1274,7 @@ def test_our_own_tag_is_found_in_any_list_and_form(
 
 
 @pytest.mark.parametrize("unit", ['"', ",", "W/", "-gzip", " ", '",'])
+@pytest.mark.row("HT-04")
 def test_a_huge_if_none_match_is_answered_at_once(unit: str) -> None:
     started = time.monotonic()
     matching_tag(unit * 1_000_000, ETAGS)

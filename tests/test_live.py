@@ -50,6 +50,7 @@ DECODERS = {"identity": bytes, "gzip": gzip.decompress, "br": brotli.decompress}
 
 
 @pytest.mark.parametrize("way", ["delete", "withdraw"])
+@pytest.mark.row("EM-08")
 def test_a_removed_article_is_gone_in_every_coding(newsroom: Newsroom, server: Server, way: str) -> None:
     removed = {"title": "Unwanted", "published": "2020-01-01 00:00", "section": "News"}
     file = newsroom.article(way, **removed)
@@ -72,6 +73,7 @@ def everything(server: Server) -> Iterator[str]:
             yield DECODERS[answer.headers.get("content-encoding", "identity")](answer.body).decode()
 
 
+@pytest.mark.row("OP-08")
 def test_a_bad_file_is_one_line_in_the_log_and_the_feeds_stay_up(newsroom: Newsroom, server: Server) -> None:
     before = server.titles()
     file = newsroom.article("bad", title="Bad", published="2024-02-30")
@@ -100,6 +102,7 @@ def test_a_wrong_configuration_keeps_the_old_one_in_force(newsroom: Newsroom, se
     wait_until(lambda: server.get("/feed.rss").body == before)
 
 
+@pytest.mark.row("EM-02")
 def test_an_article_appears_at_its_moment_and_not_before(newsroom: Newsroom, server: Server) -> None:
     due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=3)
     newsroom.article("timed", title="Embargoed", published=due.isoformat())
@@ -113,6 +116,7 @@ def test_an_article_appears_at_its_moment_and_not_before(newsroom: Newsroom, ser
     wait_until(lambda: "Embargoed" not in server.titles())
 
 
+@pytest.mark.row("EM-05")
 def test_nothing_counts_or_archives_an_article_before_its_moment(tmp_path: Path) -> None:
     newsroom = Newsroom.at(tmp_path / "content", PUBLICATION + "[feeds]\nlimit = 1\narchive_size = 2\n")
     for name in ("first", "second"):
@@ -170,6 +174,7 @@ def test_a_poller_gets_304_before_and_after_a_restart(tmp_path: Path) -> None:
             wait_until(partial(is_new, server, path, if_modified_since=answer.headers["last-modified"]))
 
 
+@pytest.mark.row("EM-14")
 def test_five_hundred_articles_of_one_second_are_out_with_one_build(tmp_path: Path) -> None:
     newsroom = Newsroom.at(tmp_path / "content")
     with served(newsroom) as server:

@@ -398,6 +398,7 @@ def download(port: int) -> Iterator[socket.socket]:
         yield connection
 
 
+@pytest.mark.row("OP-01")
 def test_sigterm_lets_every_request_that_was_sent_before_it_finish(tmp_path: Path) -> None:
     with serving(tmp_path, workers=2) as server, download(server.port) as connection:
         with requests(server) as answers:
@@ -422,6 +423,7 @@ def test_processes_that_do_not_react_to_sigterm_are_killed_and_granian_says_so_i
 
 
 @linux
+@pytest.mark.row("OP-02")
 def test_sighup_reaches_the_builder_and_restarts_nothing(server: Supervised) -> None:
     server.both_workers()
     before = family(server.pid)
@@ -433,6 +435,7 @@ def test_sighup_reaches_the_builder_and_restarts_nothing(server: Supervised) -> 
 
 @linux
 @pytest.mark.parametrize("early", [True, False])
+@pytest.mark.row("OP-02")
 def test_control_c_ends_everything_without_a_traceback(tmp_path: Path, early: bool) -> None:
     with supervised(tmp_path, workers=2) as server:
         server.both_workers()
@@ -442,12 +445,14 @@ def test_control_c_ends_everything_without_a_traceback(tmp_path: Path, early: bo
         assert server.process.wait(HANG) == 0
 
 
+@pytest.mark.row("OP-02")
 def test_sigusr1_and_sigpipe_are_ignored(server: Supervised) -> None:
     for number in (signal.SIGUSR1, signal.SIGPIPE):
         os.killpg(server.pid, number)
     assert server.status() == 200
 
 
+@pytest.mark.row("OP-03")
 def test_a_port_in_use_is_exit_2_and_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -467,6 +472,7 @@ def test_a_port_in_use_is_exit_2_and_one_line(tmp_path: Path) -> None:
         ("a..b", "a..b:8000: no machine has this name"),
     ],
 )
+@pytest.mark.row("OP-03")
 def test_an_address_of_another_machine_is_exit_2_and_one_line(tmp_path: Path, host: str, said: str) -> None:
     done = refused(tmp_path, host, 8000)
     assert done.returncode == 2
@@ -476,6 +482,7 @@ def test_an_address_of_another_machine_is_exit_2_and_one_line(tmp_path: Path, ho
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="an administrator may listen on every port")
+@pytest.mark.row("OP-03")
 def test_a_port_for_administrators_is_exit_2_and_one_line(tmp_path: Path) -> None:
     done = refused(tmp_path, "127.0.0.1", 1)
     assert done.returncode == 2
@@ -509,6 +516,7 @@ def test_a_web_worker_logs_in_the_same_form(lone: Supervised) -> None:
     handover.write_text(good, "utf-8")
 
 
+@pytest.mark.row("OP-07")
 def test_a_closed_stdout_does_not_hurt(tmp_path: Path) -> None:
     with serving(tmp_path, before="exec >&-") as server:
         assert server.status() == 200

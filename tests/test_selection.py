@@ -113,6 +113,7 @@ def test_a_moment_that_comes_while_a_build_takes_long_is_not_forgotten() -> None
 # Order
 
 
+@pytest.mark.row("ID-08")
 def test_the_newest_comes_first_and_ties_go_by_id() -> None:
     tied = [article(f"{number:02}") for number in range(30)]
     newer = article("zz", NOON + SECOND)
@@ -142,15 +143,18 @@ def check_rivals(first: Metadata, second: Metadata, what: str, value: str) -> No
         assert problem.level == "error"
 
 
+@pytest.mark.row("ID-01")
 def test_of_two_with_one_id_the_earlier_published_stays() -> None:
     check_rivals(article("z.md", id="urn:x:1"), article("a.md", NOON + SECOND, id="urn:x:1"), "id", "urn:x:1")
 
 
+@pytest.mark.row("ID-09")
 def test_of_a_copy_and_its_original_the_smaller_path_without_its_extension_stays() -> None:
     check_rivals(article("a.md", id="urn:x:1"), article("a-copy.md", id="urn:x:1"), "id", "urn:x:1")
     check_rivals(article("a.md", id="urn:x:1"), article("a.old.md", id="urn:x:1"), "id", "urn:x:1")
 
 
+@pytest.mark.row("ID-02")
 def test_of_two_with_one_address_the_earlier_published_stays() -> None:
     url = "https://example.org/articles/a/"
     check_rivals(article("z/a.md", url=url), article("a.md", NOON + SECOND, url=url), "address", url)
@@ -199,6 +203,7 @@ def test_the_order_of_reading_does_not_matter(some: list[Metadata], chance: rand
     assert without_rivals(some) == (kept, problems)
 
 
+@pytest.mark.row("ID-01", "ID-09")
 def test_a_copied_file_is_a_problem_and_its_original_stays(newsroom: Newsroom) -> None:
     original = newsroom.article("a", id="urn:example:one")
     newsroom.write("articles/a-copy.md", original.read_bytes())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from html import escape, unescape
 from typing import Any
 
 from feeds.addresses import below
@@ -56,6 +57,11 @@ def _spell_title(title: re.Match[bytes]) -> bytes:
     return title[0].replace(b"&amp;", b"&#x26;").replace(b"&lt;", b"&#x3C;")
 
 
+def _html(text: str) -> str:
+    """Plain text for readers that take it for HTML (Profile, 4.1.1.20.4), escaped only where that matters."""
+    return escape(text, quote=False) if unescape(text) != text or re.search("<[A-Za-z/!?]", text) else text
+
+
 def _extend_channel(channel: Any, feed: Feed, publication: Publication) -> None:
     for relation, address in document_links(feed, "rss", publication):
         if relation != "self":  # feedgen writes that one
@@ -73,7 +79,7 @@ def _item(article: Article, publication: Publication) -> Entry:
     item.title(article.title)
     item.guid(article.id, permalink=False)
     item.link(href=article.url, rel="alternate")
-    item.summary(article.summary or article.title)
+    item.summary(_html(article.summary or article.title))
     item.content(article.content)
     item.published(article.published)
     item.category(list(categories(article, publication)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import unicodedata
@@ -10,14 +11,24 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from feeds import dates, markup
-from feeds.addresses import AddressError, absolute, ascii_id, below, is_slug, mixed_hosts, slug, web_url
+from feeds.addresses import (
+    STRAY_PERCENT,
+    AddressError,
+    absolute,
+    ascii_id,
+    below,
+    is_slug,
+    mixed_hosts,
+    slug,
+    web_url,
+)
 from feeds.located import Located, Place
 from feeds.problems import ContentError, Level, Position, Problem
 from feeds.publication import Article, Author, Enclosure, Image, Metadata, Publication
-from feeds.source.fields import ArticleFields, AuthorFields, EnclosureFields, Fields, ImageFields
+from feeds.source.fields import MAX_ID, ArticleFields, AuthorFields, EnclosureFields, Fields, ImageFields
 from feeds.source.folder import MEDIA
 from feeds.source.front_matter import Source, read_source
 from feeds.source.media import MediaFolder
@@ -27,6 +38,8 @@ LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 """The shape of a language tag (RFC 5646)."""
 
 MAX_TITLE = 1000
+MAX_NAME = 240
+"""Bytes of a file name, so that its encoded forms fit too."""
 
 _FAR = timedelta(days=3653)
 
@@ -272,6 +285,9 @@ class _ArticleReader:
             quote(values[part](), safe="") if number % 2 else part
             for number, part in enumerate(_template(self.publication.permalink))
         )
+        if any(len(part.encode()) > MAX_NAME for part in unquote(page).split("/")):
+            found = f"a part of the address /{page} has more than {MAX_NAME} bytes"
+            self.report(("slug",), "error", "address-long", found, "write a short slug")
         if page.partition("/")[0] in RESERVED:
             found = f"the address /{page} is among those of feeds and files"
             self.report(("slug",), "error", "address-reserved", found, "write another slug or section")
@@ -346,7 +362,7 @@ class _ArticleReader:
 @cache
 def _template(permalink: str) -> list[str]:
     """Percent-encoded texts, and between them the names of what is to be filled in."""
-    return re.split(r"\{(\w+)\}", quote(permalink.lstrip("/"), safe="/{}%"))
+    return re.split(r"\{(\w+)\}", quote(STRAY_PERCENT.sub("%25", permalink.lstrip("/")), safe="/{}%"))
 
 
 def author_of(fields: AuthorFields) -> Author:
@@ -355,8 +371,17 @@ def author_of(fields: AuthorFields) -> Author:
 
 
 def minted_id(publication_id: str, path: str) -> str:
-    """The id of an article that names none: a tag URI (RFC 4151) of the publication and the file's path."""
-    return f"tag:{publication_id}:{quote(stem(path))}"
+    """The id of an article that names none: a tag URI (RFC 4151) of the publication and the file's path.
+
+    Of a path that makes it longer than an id may be, the beginning and a hash.
+    """
+    start, name = f"tag:{publication_id}:", stem(path)
+    if len(start + quote(name)) <= MAX_ID:
+        return start + quote(name)
+    digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+    room = max(0, MAX_ID - len(start) - len(digest) - 1)
+    cut = name.encode()[: room // 3].decode(errors="ignore")
+    return f"{start}{quote(cut)}-{digest}"
 
 
 def stem(path: str) -> str:

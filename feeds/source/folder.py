@@ -6,7 +6,8 @@ import os
 import stat
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,11 +35,22 @@ class SourceFile(NamedTuple):
     inode: int
 
 
-def article_files(content: Path, closed: list[str] | None = None) -> list[SourceFile]:
-    """Every article below `content`, in the order of their paths; `closed` gets the unreadable folders."""
+@dataclass(slots=True)
+class PassedOver:
+    """The paths of what a scan did not look into: folders that are `closed` to it, and `links`."""
+
+    closed: list[str] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+
+
+def article_files(content: Path, passed_over: PassedOver | None = None) -> list[SourceFile]:
+    """Every article below `content`, in the order of their paths.
+
+    Raises PermissionError where a folder cannot be read and nobody asks what was passed over.
+    """
     return sorted(
         file
-        for file in _files(content, "", closed)
+        for file in _files(content, "", passed_over)
         if suffix(file.path) in ARTICLE_SUFFIXES and file.path != CONFIG
     )
 
@@ -48,10 +60,10 @@ def suffix(path: str) -> str:
     return os.path.splitext(path)[1]  # noqa: PTH122 - a tenth of the time of PurePath
 
 
-def media_files(content: Path, closed: list[str] | None = None) -> list[SourceFile]:
-    """Every file below `content/media` whose name is text, in the order of their paths; `closed` as above."""
+def media_files(content: Path, passed_over: PassedOver | None = None) -> list[SourceFile]:
+    """Every file below `content/media` whose name is text, in the order of their paths. Raises as above."""
     media = content / MEDIA
-    found = _files(media, _MEDIA_PREFIX, closed) if media.is_dir() else ()
+    found = _files(media, _MEDIA_PREFIX, passed_over) if media.is_dir() else ()
     return sorted(file for file in found if is_utf_8(file.path))
 
 
@@ -65,11 +77,8 @@ def is_ignored(name: str) -> bool:
     return name.startswith((".", "#")) or name.endswith(_BACKUPS) or name == "Thumbs.db"
 
 
-def _files(folder: Path, prefix: str, closed: list[str] | None) -> Iterator[SourceFile]:
-    """Symbolic links are not followed: what they lead to may lie outside, or be an article already.
-
-    Raises PermissionError where nobody asks for `closed`, or nothing can be seen at all.
-    """
+def _files(folder: Path, prefix: str, passed_over: PassedOver | None) -> Iterator[SourceFile]:
+    """Symbolic links are not followed: what they lead to may lie outside, or be an article already."""
     try:
         with os.scandir(folder) as entries:
             for entry in entries:
@@ -77,14 +86,47 @@ def _files(folder: Path, prefix: str, closed: list[str] | None) -> Iterator[Sour
                     continue
                 if entry.is_dir(follow_symlinks=False):
                     if prefix + entry.name != MEDIA:
-                        yield from _files(Path(entry.path), f"{prefix}{entry.name}/", closed)
+                        yield from _files(Path(entry.path), f"{prefix}{entry.name}/", passed_over)
                 elif entry.is_file(follow_symlinks=False):
-                    seen = entry.stat(follow_symlinks=False)
-                    yield SourceFile(prefix + entry.name, seen.st_mtime_ns, seen.st_size, seen.st_ino)
-    except PermissionError:
-        if not prefix or closed is None:
+                    with suppress(FileNotFoundError):  # gone since its folder was listed
+                        seen = entry.stat(follow_symlinks=False)
+                        yield SourceFile(prefix + entry.name, seen.st_mtime_ns, seen.st_size, seen.st_ino)
+                elif passed_over and entry.is_symlink() and _seems_meant(entry, prefix):
+                    passed_over.links.append(prefix + entry.name)
+    except FileNotFoundError:
+        if not prefix:
             raise
-        closed.append(prefix)
+    except PermissionError:
+        if not prefix or passed_over is None:
+            raise
+        passed_over.closed.append(prefix)
+
+
+def _seems_meant(link: os.DirEntry[str], prefix: str) -> bool:
+    """Whether an author may think that the link is followed."""
+    return suffix(link.name) in ARTICLE_SUFFIXES or prefix == _MEDIA_PREFIX or os.path.isdir(link.path)  # noqa: PTH112
+
+
+def _link_problem(content: Path, path: str) -> Problem:
+    target = (content / path).resolve() if not _is_circle(content / path) else None
+    if target is None or not target.exists():
+        leads = "leads nowhere"
+    elif target.is_relative_to(content.resolve()):
+        leads = "leads to something in this folder"
+    else:
+        leads = "leads outside the content folder"
+    found = f"this symbolic link {leads}; links are not followed"
+    return Problem(path, Position(), "warning", "link-ignored", found, "put the file itself here")
+
+
+def _is_circle(link: Path) -> bool:
+    try:
+        link.resolve(strict=True)
+    except FileNotFoundError:
+        return False
+    except (OSError, RuntimeError):  # the second up to Python 3.12
+        return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +145,7 @@ class Folder:
         self.content = content
         self._files = {file.path: file for file in files}
         self._unsettled: set[str] = set()
-        self._closed: list[str] = []
+        self._passed_over = PassedOver()
         self._looked = False
 
     def __contains__(self, path: str) -> bool:
@@ -152,19 +194,21 @@ class Folder:
         return Scan(articles, [file for file in changed if is_media(file.path)], gone)
 
     def problems(self) -> Iterator[Problem]:
-        """One for each folder that cannot be looked into; what was known below it stays as it was."""
-        for prefix in self._closed:
+        """One for each folder that cannot be looked into, which stays as it was known, and for each link."""
+        for prefix in self._passed_over.closed:
             found = "this folder cannot be read; what was known of its files stays published"
             yield Problem(
                 prefix, Position(), "error", "folder-unreadable", found, "let the server's user read it"
             )
 
+        yield from (_link_problem(self.content, path) for path in self._passed_over.links)
+
     def _everything(self) -> dict[str, SourceFile | None]:
-        self._closed = []
+        self._passed_over = passed_over = PassedOver()
         found: dict[str, SourceFile | None] = dict.fromkeys(self._files)
-        files = (*article_files(self.content, self._closed), *media_files(self.content, self._closed))
+        files = (*article_files(self.content, passed_over), *media_files(self.content, passed_over))
         found |= {file.path: file for file in files}
-        for prefix in self._closed:
+        for prefix in passed_over.closed:
             found |= {path: file for path, file in self._files.items() if path.startswith(prefix)}
         return found
 
@@ -173,7 +217,9 @@ class Folder:
         found: dict[str, SourceFile | None] = {}
         for path in paths:
             found[path] = file_at(self.content, path) if _is_looked_at(path) else None
-            if path.startswith(tuple(self._closed)):
+            if path in self._passed_over.links or os.path.islink(self.content / path):  # noqa: PTH114
+                return None
+            if path.startswith(tuple(self._passed_over.closed)):
                 found[path] = self._files.get(path)
             elif found[path] is None and path not in self._files:
                 is_folder = os.path.isdir(self.content / path)  # noqa: PTH112 - a third of the time

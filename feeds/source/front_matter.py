@@ -90,8 +90,9 @@ def _split(path: str, text: str) -> tuple[Located, str, int]:
     if read := _READERS.get(suffix(path)):
         return read(_bounded(text)), "", 1
     first, _, rest = text.partition("\n")
-    if read := _FENCES.get(first.rstrip()):
-        return _fenced(read, first.rstrip(), rest)
+    fence = first.rstrip(" \t")
+    if read := _FENCES.get(fence):
+        return _fenced(read, fence, rest)
     if text.startswith("{"):
         return _json_block(text)
     raise SyntaxFaultError(Position(), "there is no metadata above the text", _BEGIN)

@@ -6,12 +6,27 @@ import json
 import re
 from pathlib import PurePosixPath
 
+from feeds.problems import ContentError
+from feeds.source.front_matter import read_source
+
 _BOM = b"\xef\xbb\xbf"
 _FENCE = re.compile(rb"(---|\+\+\+)[ \t]*\r?\n")
 
 
-def with_id(path: str, data: bytes, id_: str) -> bytes:
-    """The file `path`, healthy and without an id of its own, with `id_` as its first key."""
+def with_id(path: str, data: bytes, id_: str) -> bytes | None:
+    """The file `path`, healthy and without an id of its own, with `id_` as its first key.
+
+    None where no line can be put first, as above YAML in braces.
+    """
+    written = _with_first_key(path, data, id_)
+    try:
+        before, after = (read_source(path, one).metadata.values for one in (data, written))
+    except ContentError:
+        return None
+    return written if after == {"id": id_, **before} else None
+
+
+def _with_first_key(path: str, data: bytes, id_: str) -> bytes:
     mark = _BOM if data.startswith(_BOM) else b""
     text = data.removeprefix(mark)
     end = b"\r\n" if b"\r\n" in text else b"\n"

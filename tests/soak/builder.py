@@ -18,5 +18,5 @@ if __name__ == "__main__":
         return datetime.fromisoformat((folder / "clock").read_text("ascii"))
 
     output = Path(sys.argv[2]) if len(sys.argv) > 2 else folder / "public"
-    with Builder(folder / "content", output, clock=clock) as builder:
+    with Builder(folder / "content", output, clock=clock, patient=len(sys.argv) == 2) as builder:
         (build_once if len(sys.argv) > 2 else keep_building)(builder, output)
