@@ -56,7 +56,7 @@ _AT_A_TIME = 8
 class Built:
     """What the content is and what was made of it: `changed` counts the files of `public/` that differ now,
     `left` the documents that are still to be made, `unfinished` the files that somebody is writing or
-    replacing, `held` those that are gone while their articles stay published.
+    replacing, `held` those that are gone while their articles stay published, `news` those that changed.
     """
 
     problems: tuple[Problem, ...]
@@ -67,6 +67,7 @@ class Built:
     left: int
     unfinished: int
     held: int
+    news: int
 
     @property
     def has_errors(self) -> bool:
@@ -198,6 +199,7 @@ class _Work:
         self._made = 0
         self._others_may_be_there = True
         self._unfinished: set[str] = set()
+        self._news = 0
         self._problems: dict[str, tuple[Problem, ...]] = {}
         self._media: dict[str, tuple[str, ...]] = {}
         self._site: list[SourceFile | None] = []
@@ -265,6 +267,7 @@ class _Work:
         """Takes what changed among `paths`, and makes what cannot wait."""
         written = self.output.written
         scan = self.folder.look(None if self._anew else paths)
+        self._news = scan.news
         self._note_renames(scan, at)
         readings = self._read(scan)
         scan = self._without_held(scan, readings, at)
@@ -514,6 +517,7 @@ class _Work:
             left=len(self.todo),
             unfinished=len(self._unfinished) + len(self.hold.fresh),
             held=len(self.hold.held),
+            news=self._news,
         )
 
     def _clock_problem(self, at: datetime) -> Iterator[Problem]:

@@ -131,11 +131,15 @@ def _is_circle(link: Path) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What is in the content folder that was not there, or not so, at the look before."""
+    """What is in the content folder that was not there, or not so, at the look before.
+
+    `news` counts the files of which that was not expected: they were not in doubt.
+    """
 
     articles: list[SourceFile]
     media: list[SourceFile]
     gone: list[str]
+    news: int
 
 
 class Folder:
@@ -181,6 +185,7 @@ class Folder:
             found = self._everything()
         changed = [file for path, file in found.items() if file and file != self._files.get(path)]
         gone = [path for path, file in found.items() if file is None and path in self._files]
+        news = len({*gone, *(file.path for file in changed)} - self._unsettled)
         self._unsettled -= found.keys()
         for path in gone:
             del self._files[path]
@@ -191,7 +196,7 @@ class Folder:
                 self._unsettled.add(file.path)
         changed.sort()
         articles = [file for file in changed if not is_media(file.path)]
-        return Scan(articles, [file for file in changed if is_media(file.path)], gone)
+        return Scan(articles, [file for file in changed if is_media(file.path)], gone, news)
 
     def problems(self) -> Iterator[Problem]:
         """One for each folder that cannot be looked into, which stays as it was known, and for each link."""
