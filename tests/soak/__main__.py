@@ -91,7 +91,7 @@ class Newspaper:
             (self.room.content / f"articles/{name}.md").unlink(missing_ok=True)
         else:
             name = self.random.choice(self.names)
-            more = {"edit": {}, "withdraw": {"withdrawn": "A mix-up"}, "bad": {"date": "yesterday"}}[kind]
+            more = {"edit": {}, "withdraw": {"withdrawn": "A mix-up"}, "bad": {"draft": "maybe"}}[kind]
             self._write(name, now, **more)
             if kind == "bad":
                 self.bad.add(name)
@@ -125,7 +125,7 @@ def poll(port: int, seen: Seen, stop: threading.Event, pause: threading.Event) -
             whole = answer.status != 200 or answer.body.rstrip().endswith(ENDS)
             expected = answer.status in PATHS[path] or (answer.status == 503 and pause.is_set())
             if not (expected and whole):
-                seen.wrong.append(f"{path}: {answer.status}, {len(answer.body)} bytes")
+                seen.wrong.append(f"{path}: {answer.status}, {len(answer.body)} bytes, {time.strftime('%X')}")
 
 
 def measure(supervisor: int, seen: Seen) -> None:
@@ -241,7 +241,8 @@ def report(seen: Seen, minutes: float, days: int) -> dict[str, object]:
         "days": days,
         "saves": seen.saves,
         "polls": seen.polls,
-        "wrong": seen.wrong[:20],
+        "wrong": len(seen.wrong),
+        "such as": seen.wrong[:20],
         "growth": {name: round(slope(seen.seconds, values), 2) for name, values in seen.memory.items()},
         "memory": {name: [values[1], max(values), values[-1]] for name, values in seen.memory.items()},
         "files": {name: [values[1], max(values), values[-1]] for name, values in seen.files.items()},
