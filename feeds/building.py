@@ -17,8 +17,9 @@ from pathlib import Path
 from feeds.build import UNFINISHED_SECONDS, Builder, Built
 from feeds.dates import rfc3339
 from feeds.lifeline import end_with_parent
+from feeds.output import remove_damaged
 from feeds.problems import Position, Problem
-from feeds.status import Status, index_folder, write_status
+from feeds.status import Status, index_folder, read_status, write_status
 from feeds.watch import Next, watch
 
 RETRY = timedelta(seconds=5)
@@ -32,6 +33,7 @@ log = logging.getLogger("feeds.build")
 
 def build_once(builder: Builder, output: Path) -> Built:
     """One build to the end, with its problems in the log and its outcome in the status file."""
+    mend(output)
     with _no_collection():
         built = builder.build()
     changed = built.changed
@@ -52,6 +54,7 @@ def keep_building(builder: Builder, output: Path) -> None:
     OSError and sqlite3.Error where nothing has ever been published.
     """
     end_with_parent()
+    mend(output)
     room = _Newsroom(builder, output)
     write_status(output, room.status)
     watch(
@@ -59,6 +62,14 @@ def keep_building(builder: Builder, output: Path) -> None:
         room.look,
         lambda stop: room.take(lambda: builder.go_on(stop)),
     )
+
+
+def mend(output: Path) -> None:
+    """If the machine was started again since something was published: removes what that has damaged."""
+    known = read_status(output)
+    if output.exists() and not (known and known.is_of_this_boot):
+        has_index = (index_folder(output) / "index.sqlite").exists()
+        remove_damaged(output, began=has_index and not (known and known.built))
 
 
 class _Newsroom:

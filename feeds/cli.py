@@ -94,15 +94,16 @@ def serve(
     """Build, watch and serve: a save is in the feeds within a second."""
     from feeds.serve import default_workers
     from feeds.serve import serve as run
-    from feeds.status import Status, write_status
+    from feeds.status import Status, read_status, write_status
 
     logs.configure(log_format)
     output = _output(content, output)
     _require_content(content)
     _require_own_folder(content, output)
     with _one_builder(output), _failures_told(output):
-        if _may_be_damaged(output):
-            _in_a_process(_remove_damaged, output)
+        known = read_status(output)
+        if output.exists() and not (known and known.is_of_this_boot):
+            _in_a_process(_mend, output)
         write_status(output, Status(ready=False, builder=os.getpid()))
     builder = [sys.executable, "-m", "feeds", "build", "--watch", "--log-format", log_format]
     builder += ["--content", str(content), "--output", str(output)]
@@ -148,8 +149,6 @@ def build(
         settings["progress"] = _progress_bars()
     builder = Builder(content, output, not no_compress, ledger=ledger, **settings)
     with _one_builder(output), builder, _failures_told(output):
-        if _may_be_damaged(output):
-            _remove_damaged(output)
         if watch:
             keep_building(builder, output)
             return
@@ -266,18 +265,10 @@ def ids(content: Path, write: bool, ledger: Path | None) -> None:
             click.echo(f"{article.path}: {article.id}")
 
 
-def _may_be_damaged(output: Path) -> bool:
-    """Whether the machine was started again since something was published."""
-    from feeds.status import read_status
+def _mend(output: Path) -> None:
+    from feeds.building import mend
 
-    known = read_status(output)
-    return output.exists() and not (known and known.is_of_this_boot)
-
-
-def _remove_damaged(output: Path) -> None:
-    from feeds.output import remove_damaged
-
-    remove_damaged(output)
+    mend(output)
 
 
 def _in_a_process(work: Callable[[Path], None], output: Path) -> None:

@@ -133,23 +133,28 @@ class Output:
                 folder.rmdir()
 
 
-def remove_damaged(folder: Path) -> None:
+def remove_damaged(folder: Path, began: bool) -> None:
     """Removes from the output folder what a power cut has damaged, before anybody is served.
 
     Published files are not synced one by one: the system writes all down within a minute. So of the newest
-    files those go whose bytes are not the ones that the index knows; they are made again. Encoded forms are
-    compared by the server.
+    files those go whose bytes are not the ones that the index knows, and all encoded forms; they are made
+    again. Where the first build only `began`, the index knows none yet.
     """
     with closing(Index(index_folder(folder))) as index:
         known = {one.path: one for one in index.documents()}
     forms = {f"{one.path}.{suffix}" for one in known.values() for suffix in one.codings.split()}
     newest = max((one.modified for one in known.values()), default=0)
     for path, modified, _ in list(_files(folder, "")):
-        if path not in forms and modified > (newest - _FLUSHED_SECONDS) * _NS:
+        if modified <= (newest - _FLUSHED_SECONDS) * _NS:
+            continue
+        if path in forms:
+            (folder / path).unlink()
+        else:
             with (folder / path).open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").digest() if path in known else None
                 is_blank = file.seek(0) == 0 and file.read(1) in (b"", b"\0")
-            if (known and path not in known) or is_blank or (digest and digest != known[path].digest):
+            stranger = path not in known and (known or began)
+            if stranger or is_blank or (digest and digest != known[path].digest):
                 (folder / path).unlink()
 
 

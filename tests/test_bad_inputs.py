@@ -965,7 +965,8 @@ def test_a_log_that_nobody_takes_stops_nothing(newsroom: Newsroom) -> None:
         server = Server(process, port, newsroom.content / "none")
         try:
             assert process.stderr
-            process.stderr.readline()
+            while b"serving" not in process.stderr.readline():
+                pass
             process.stderr.close()
             newsroom.article("bad", published="never")
             newsroom.article("good")

@@ -22,10 +22,8 @@ from typing import IO, cast
 
 from feeds import log
 from feeds.build import Builder
-from feeds.building import build_once, keep_building
+from feeds.building import build_once, keep_building, mend
 from feeds.lifeline import end_with_parent
-from feeds.output import remove_damaged
-from feeds.status import read_status
 from tests.live import PATIENCE
 from tests.newsroom import ROOT, Newsroom
 
@@ -101,9 +99,7 @@ def _do(job: str, content: Path, output: Path, parent: int) -> int:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the pids there are the nursery's
     log.configure()
     if job == "start":
-        known = read_status(output)
-        if output.exists() and not (known and known.is_of_this_boot):
-            remove_damaged(output)
+        mend(output)
         return 0
     if job == "stopped":
         os.kill(os.getpid(), signal.SIGSTOP)
