@@ -22,8 +22,8 @@ lock:  ## Write both lists of hashed requirements anew; needs uv
 	uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.txt pyproject.toml
 	uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra test -o requirements-test.txt pyproject.toml
 
-chaos:  ## Kill, fill, cut off and flood it (as root it also mounts small disks); 15 minutes
-	CHAOS_RESULTS=docs/chaos.jsonl .venv/bin/python -m pytest -n 0 -m chaos tests/chaos
+chaos:  ## Kill, fill, cut off and flood it (as root it also mounts small disks); 25 minutes
+	CHAOS_RESULTS=$(or $(CHAOS_RESULTS),chaos.jsonl) .venv/bin/python -m pytest -n 0 -m chaos tests/chaos
 
 soak:  ## A month in minutes, with a plot of memory
 	.venv/bin/python -m tests.soak --into docs
