@@ -483,6 +483,7 @@ for _ in range(times):
 """Renders the feeds of a content folder again and again, and tells the digest of each."""
 
 
+@pytest.mark.chaos
 @pytest.mark.row("OUT-06")
 def test_a_thousand_renderings_in_four_processes_are_one() -> None:
     command = [sys.executable, "-c", RENDER, str(EXAMPLE.content), "250"]

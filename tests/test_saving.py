@@ -466,6 +466,7 @@ def git(newsroom: Newsroom, *arguments: str) -> None:
 
 
 @pytest.mark.skipif(not shutil.which("git"), reason="git is not installed")
+@pytest.mark.chaos
 @pytest.mark.row("LR-06", "LR-07")
 def test_a_thousand_files_that_are_others_at_once_and_again_and_again(branches: Newsroom) -> None:
     with served(branches) as server, reading(server) as reader:
