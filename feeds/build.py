@@ -266,6 +266,8 @@ class _Work:
     def look(self, paths: Iterable[str] | None, problems: tuple[Problem, ...], at: datetime) -> Built:
         """Takes what changed among `paths`, and makes what cannot wait."""
         written = self.output.written
+        paths = None if paths is None else set(paths)
+        self.hold.look_closer(paths or ())
         scan = self.folder.look(None if self._anew else paths)
         self._news = scan.news
         self._note_renames(scan, at)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -56,6 +56,11 @@ class Hold:
         if not is_held:
             self._keep_since(None)
             self._removed += [(now, len(gone))] if gone else []
+
+    def look_closer(self, paths: Iterable[str]) -> None:
+        """Something happened to these since the last look: what is gone now may have been there meanwhile."""
+        for path in paths:
+            self._missed.pop(path, None)
 
     def problem(self) -> Iterator[Problem]:
         """One while a mass removal is held."""
