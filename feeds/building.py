@@ -82,6 +82,7 @@ class _Newsroom:
         self._problems: tuple[Problem, ...] = ()
         self._failure: tuple[str, Problem] | None = None
         self._told: set[Problem] = set()
+        self._again: datetime | None = None
 
     def look(self, paths: Collection[str] | None) -> Next:
         """Looks at `paths`, or at everything: that is to find nothing that no event told."""
@@ -91,6 +92,7 @@ class _Newsroom:
             built = self.builder.build(paths)
             if is_scan and built.news:
                 log.info("a scan found %d changed files of which no events had told", built.news)
+            self._again = _again(built)
             return built
 
         if self.status.ready:
@@ -110,7 +112,7 @@ class _Newsroom:
             log.info("%d articles in %d feeds; %d files changed", built.articles, built.feeds, built.changed)
         self._problems, self._failure = built.problems, None
         self._tell(built.problems, _status(built))
-        return _next(built), built.left > 0
+        return min(filter(None, [built.next_due, self._again]), default=None), built.left > 0
 
     def _fail(self, error: OSError | sqlite3.Error) -> Next:
         damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
@@ -139,11 +141,10 @@ def _no_collection() -> Iterator[None]:
         gc.enable()
 
 
-def _next(built: Built) -> datetime | None:
-    """When to look again although no file changes."""
+def _again(built: Built) -> datetime | None:
+    """When to look again after a look that left something open: making the rest does not put it off."""
     seconds = UNFINISHED_SECONDS if built.unfinished else HELD_SECONDS if built.held else None
-    soon = datetime.now(UTC) + timedelta(seconds=seconds) if seconds else None
-    return min(filter(None, [built.next_due, soon]), default=None)
+    return datetime.now(UTC) + timedelta(seconds=seconds) if seconds else None
 
 
 def _cannot_publish(error: OSError | sqlite3.Error, output: Path) -> Problem:

@@ -68,6 +68,17 @@ def test_what_was_harmed_in_public_is_made_again(newsroom: Newsroom, harm: str) 
     assert files_of(newsroom.build()) == before
 
 
+def test_a_removal_does_not_wait_until_the_rest_is_made(newsroom: Newsroom) -> None:
+    for number in range(900):
+        newsroom.article(f"n-{number}")
+    file = newsroom.article("newest", published="2026-05-13 12:00")
+    pages = newsroom.public / "articles"
+    with served(newsroom) as server:
+        file.unlink()
+        wait_until(lambda: "Newest" not in server.titles())
+        assert len(list(pages.iterdir())) < 900
+
+
 def test_a_lost_index_touches_nothing_that_is_right(newsroom: Newsroom) -> None:
     """Readers go on getting what an earlier run published, with the same validators."""
     for number in range(600):
