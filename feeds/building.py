@@ -19,7 +19,7 @@ from feeds.dates import rfc3339
 from feeds.lifeline import end_with_parent
 from feeds.output import remove_damaged
 from feeds.problems import Position, Problem
-from feeds.status import Status, index_folder, read_status, write_status
+from feeds.status import Status, index_folder, may_be_damaged, read_status, write_status
 from feeds.watch import Next, watch
 
 RETRY = timedelta(seconds=5)
@@ -66,8 +66,8 @@ def keep_building(builder: Builder, output: Path) -> None:
 
 def mend(output: Path) -> None:
     """If the machine was started again since something was published: removes what that has damaged."""
-    known = read_status(output)
-    if output.exists() and not (known and known.is_of_this_boot):
+    if may_be_damaged(output):
+        known = read_status(output)
         has_index = (index_folder(output) / "index.sqlite").exists()
         remove_damaged(output, began=has_index and not (known and known.built))
 

@@ -94,15 +94,14 @@ def serve(
     """Build, watch and serve: a save is in the feeds within a second."""
     from feeds.serve import default_workers
     from feeds.serve import serve as run
-    from feeds.status import Status, read_status, write_status
+    from feeds.status import Status, may_be_damaged, write_status
 
     logs.configure(log_format)
     output = _output(content, output)
     _require_content(content)
     _require_own_folder(content, output)
     with _one_builder(output), _failures_told(output):
-        known = read_status(output)
-        if output.exists() and not (known and known.is_of_this_boot):
+        if may_be_damaged(output):
             _in_a_process(_mend, output)
         write_status(output, Status(ready=False, builder=os.getpid()))
     builder = [sys.executable, "-m", "feeds", "build", "--watch", "--log-format", log_format]

@@ -52,6 +52,12 @@ def confirmation_file(output: Path) -> Path:
     return index_folder(output) / "confirmed"
 
 
+def may_be_damaged(output: Path) -> bool:
+    """Whether the machine was started again since a builder published there."""
+    known = read_status(output)
+    return output.exists() and not (known and known.is_of_this_boot)
+
+
 def write_status(output: Path, status: Status) -> None:
     """Replaces the status file of `output`."""
     folder = index_folder(output)

@@ -67,11 +67,11 @@ class _Events:
         return len(self._paths or ())
 
     def settle(self) -> None:
-        """Waits for the end of a burst, so that it is one build."""
-        started, seen = time.monotonic(), self.count
+        """Waits until another look may begin, and for the end of a burst, so that it is one build."""
         if len(self._looks) == _LOOKS:
-            self.ended.wait(max(0.0, self._looks[0] + _LOOKS_SECONDS - started))
-        self._looks.append(time.monotonic())
+            self.ended.wait(max(0.0, self._looks[0] + _LOOKS_SECONDS - time.monotonic()))
+        started, seen = time.monotonic(), self.count
+        self._looks.append(started)
         while seen > _BURST and time.monotonic() - started < _LONGEST_BURST_SECONDS:
             self.ended.wait(_QUIET_SECONDS)
             if self.count == seen:

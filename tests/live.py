@@ -58,21 +58,17 @@ class Server:
         return self.log.read_text("utf-8").splitlines()
 
 
+def command_of_serve(newsroom: Newsroom, port: int) -> list[str]:
+    places = ["--content", str(newsroom.content), "--port", str(port)]
+    return [sys.executable, "-m", "feeds", "serve", *places]
+
+
 @contextmanager
 def served(newsroom: Newsroom, *options: str, port: int = 0, ends_with: int = 0) -> Iterator[Server]:
     """Serves the newsroom until the block ends; then the server must end with that exit status."""
     log = newsroom.content.parent / "log"
     port = port or free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "feeds",
-        "serve",
-        "--content",
-        str(newsroom.content),
-        "--port",
-        str(port),
-    ]
+    command = command_of_serve(newsroom, port)
     with log.open("ab") as stderr:
         process = subprocess.Popen([*command, "--workers", "1", *options], cwd=ROOT, stderr=stderr)
     server = Server(process, port, log)

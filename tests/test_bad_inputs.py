@@ -29,7 +29,7 @@ import pytest
 from feeds.build import Builder
 from feeds.dates import rfc3339
 from feeds.markup import ALLOWED
-from tests.live import PATIENCE, Server, family, free_port, linux, served, wait_until
+from tests.live import PATIENCE, Server, command_of_serve, family, free_port, linux, served, wait_until
 from tests.newsroom import EXAMPLE, ROOT, Newsroom, files_of
 from tests.readback import Entry, read
 from tests.rss_rules import violations as rss_violations
@@ -952,16 +952,7 @@ def test_an_administrator_is_told_to_be_somebody_else(running: tuple[Newsroom, S
 @pytest.mark.row("OP-07")
 def test_a_log_that_nobody_takes_stops_nothing(newsroom: Newsroom) -> None:
     port = free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "feeds",
-        "serve",
-        "--content",
-        str(newsroom.content),
-        "--port",
-        str(port),
-    ]
+    command = command_of_serve(newsroom, port)
     with subprocess.Popen([*command, "--workers", "1"], cwd=ROOT, stderr=subprocess.PIPE) as process:
         server = Server(process, port, newsroom.content / "none")
         try:

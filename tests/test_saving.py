@@ -24,7 +24,17 @@ from lxml import etree
 
 from feeds.build import Builder
 from feeds.watch import SCAN_SECONDS
-from tests.live import PATIENCE, Server, family, free_port, is_ready, linux, served, wait_until
+from tests.live import (
+    PATIENCE,
+    Server,
+    command_of_serve,
+    family,
+    free_port,
+    is_ready,
+    linux,
+    served,
+    wait_until,
+)
 from tests.newsroom import PUBLICATION, ROOT, Newsroom
 
 FEEDS = ("/feed.rss", "/feed.atom", "/feed.json")
@@ -494,7 +504,7 @@ def test_what_no_event_tells_is_found_all_the_same(tmp_path: Path) -> None:
     newsroom = newsroom_at(tmp_path)
     limited = 'echo 0 > /proc/sys/user/max_inotify_watches && exec "$@"'
     port = free_port()
-    serve = [sys.executable, "-m", "feeds", "serve", "--content", str(newsroom.content), "--port", str(port)]
+    serve = command_of_serve(newsroom, port)
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen(
             ["unshare", "--user", "--map-root-user", "sh", "-c", limited, "sh", *serve], cwd=ROOT, stderr=log

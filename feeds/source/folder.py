@@ -108,25 +108,13 @@ def _seems_meant(link: os.DirEntry[str], prefix: str) -> bool:
 
 
 def _link_problem(content: Path, path: str) -> Problem:
-    target = (content / path).resolve() if not _is_circle(content / path) else None
-    if target is None or not target.exists():
+    try:
+        inside = (content / path).resolve(strict=True).is_relative_to(content.resolve())
+        leads = "leads to something in this folder" if inside else "leads outside the content folder"
+    except (OSError, RuntimeError):  # the second for a circle, up to Python 3.12
         leads = "leads nowhere"
-    elif target.is_relative_to(content.resolve()):
-        leads = "leads to something in this folder"
-    else:
-        leads = "leads outside the content folder"
     found = f"this symbolic link {leads}; links are not followed"
     return Problem(path, Position(), "warning", "link-ignored", found, "put the file itself here")
-
-
-def _is_circle(link: Path) -> bool:
-    try:
-        link.resolve(strict=True)
-    except FileNotFoundError:
-        return False
-    except (OSError, RuntimeError):  # the second up to Python 3.12
-        return True
-    return False
 
 
 @dataclass(frozen=True, slots=True)
