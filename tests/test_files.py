@@ -56,8 +56,7 @@ def healthy(newsroom: Newsroom, server: Server) -> Iterator[Surface]:
     """What is published before the test, and again when it has tidied up."""
     before = surface(newsroom)
     yield before
-    wait_until(lambda: surface(newsroom) == before)
-    assert problems(newsroom) == []
+    wait_until(lambda: surface(newsroom) == before and problems(newsroom) == [])
     assert not any("Traceback" in line for line in server.lines())
 
 

@@ -138,6 +138,7 @@ class Folder:
         self._files = {file.path: file for file in files}
         self._unsettled: set[str] = set()
         self._passed_over = PassedOver()
+        self._link_problems: list[Problem] = []
         self._looked = False
 
     def __contains__(self, path: str) -> bool:
@@ -188,19 +189,19 @@ class Folder:
 
     def problems(self) -> Iterator[Problem]:
         """One for each folder that cannot be looked into, which stays as it was known, and for each link."""
+        yield from self._link_problems
         for prefix in self._passed_over.closed:
             found = "this folder cannot be read; what was known of its files stays published"
             yield Problem(
                 prefix, Position(), "error", "folder-unreadable", found, "let the server's user read it"
             )
 
-        yield from (_link_problem(self.content, path) for path in self._passed_over.links)
-
     def _everything(self) -> dict[str, SourceFile | None]:
         self._passed_over = passed_over = PassedOver()
         found: dict[str, SourceFile | None] = dict.fromkeys(self._files)
         files = (*article_files(self.content, passed_over), *media_files(self.content, passed_over))
         found |= {file.path: file for file in files}
+        self._link_problems = [_link_problem(self.content, path) for path in passed_over.links]
         for prefix in passed_over.closed:
             found |= {path: file for path, file in self._files.items() if path.startswith(prefix)}
         return found
