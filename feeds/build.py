@@ -17,7 +17,7 @@ from typing import TypeVar
 from feeds.archive import is_archived, new_seals
 from feeds.catalogue import Catalogue, Update
 from feeds.config import load_publication
-from feeds.documents import Document, everything, touched
+from feeds.documents import Document, everything, touched, without_pages
 from feeds.history import events_of, renames
 from feeds.hold import Hold
 from feeds.index import Entry, Index, discard, fingerprint
@@ -197,7 +197,7 @@ class _Work:
         self.todo = Todo(index)
         self._resumed = True
         self._made = 0
-        self._others_may_be_there = True
+        self._audit: Iterator[set[str]] | None = self.output.audit()
         self._unfinished: set[str] = set()
         self._news = 0
         self._problems: dict[str, tuple[Problem, ...]] = {}
@@ -224,8 +224,9 @@ class _Work:
         self.catalogue.load(articles)
         self.catalogue.unusable = unusable
         if not self._anew:
-            owners = [*self.index.todo(), *self.output.damaged()]
-            self.todo.put_first(Document.of(owner) for owner in owners)
+            urgent = [one.owner for one in without_pages(self.catalogue) if one.is_urgent]
+            owners = [*self.index.todo(), *self.output.damaged(urgent)]
+            self.todo.put_first(map(Document.of, owners))
 
     def _new_renderer(self) -> Renderer:
         return Renderer(self.folder, self.catalogue, self.ledger, self.output, self.readers)
@@ -291,7 +292,10 @@ class _Work:
     def go_on(self, problems: tuple[Problem, ...], at: datetime, stop: Callable[[], bool]) -> Built:
         """Makes more of what could wait, until `stop`, or for a moment."""
         written, started = self.output.written, time.monotonic()
-        while self.todo and time.monotonic() - started < _SLICE_SECONDS and not stop():
+        while self._is_left() and time.monotonic() - started < _SLICE_SECONDS and not stop():
+            if not self.todo:
+                self._look_after_output()
+                continue
             (document,) = self.todo.first(1)
             missing = self._renderer.missing(document)
             if len(missing) > _AT_A_TIME:
@@ -305,10 +309,25 @@ class _Work:
     def finish(self, problems: tuple[Problem, ...], at: datetime) -> Built:
         """Makes all that could wait."""
         written = self.output.written
-        while self.todo:
-            self._make_some(_SLICE, at)
-            self.index.commit()
+        while self._is_left():
+            if self.todo:
+                self._make_some(_SLICE, at)
+                self.index.commit()
+            else:
+                self._look_after_output()
+        self.index.commit()
         return self._built(problems, written)
+
+    def _is_left(self) -> bool:
+        return bool(self.todo) or self._audit is not None
+
+    def _look_after_output(self) -> None:
+        """Goes on with the audit, once in the life of a process; nothing may be left to be made."""
+        damaged = next(self._audit, None) if self._audit else None
+        if damaged is None:
+            self._audit = None
+        else:
+            self.todo.put_first(map(Document.of, damaged))
 
     def _make_some(self, most: int, at: datetime) -> None:
         left = len(self.todo)
@@ -472,9 +491,8 @@ class _Work:
         site = [file_at(self.builder.content, name) for name in SITE_FILES]
         if self._anew:
             planned = list(everything(self.catalogue, self.ledger, self.folder.media()))
-            for owner in {one.owner for one in self.index.documents()} - {one.owner for one in planned}:
+            for owner in self.index.owners() - {one.owner for one in planned}:
                 self.output.publish(owner, [])
-            self.output.damaged()
         else:
             at_once, then = touched(update, self.catalogue, self.ledger, seals)
             planned = at_once + [Document("media", path) for path in scan.gone if is_media(path)]
@@ -499,9 +517,6 @@ class _Work:
                 self.todo.done(document)
         if not self.todo:
             self.readers.rest()
-            if self._others_may_be_there:  # no sooner: they may be what is still to be made
-                self.output.remove_others()
-                self._others_may_be_there = False
         for outcome in self._renderer.read:
             self._know(outcome.path, outcome.problems, outcome.media)
             self.index.keep_problems(outcome.path, outcome.problems, outcome.path in self.catalogue.unusable)
@@ -516,7 +531,7 @@ class _Work:
             feeds=len(self.catalogue.folders()),
             changed=self.output.written - written,
             next_due=self.catalogue.next_due(),
-            left=len(self.todo),
+            left=len(self.todo) + (self._audit is not None),
             unfinished=len(self._unfinished) + len(self.hold.fresh),
             held=len(self.hold.held),
             news=self._news,

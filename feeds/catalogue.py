@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from heapq import heappop, heappush
-from itertools import islice
+from itertools import chain, islice
 from urllib.parse import unquote
 
 from feeds.addresses import below
@@ -23,6 +23,7 @@ from feeds.publication import Feed, FeedKind, Metadata, Publication
 from feeds.selection import (
     claims_of,
     folder_of,
+    folders_of,
     is_due,
     kind_of,
     names_of,
@@ -159,7 +160,10 @@ class Catalogue:
         before = {path: article for path in changed if (article := self.shown(path))}
         rivals: set[str] = set()
         for path, article in changed.items():
-            rivals |= self._put(path, article, now)
+            if article is not None and article == self.articles.get(path):
+                self._take_in(path)
+            else:
+                rivals |= self._put(path, article, now)
         rivals = self._with_their_rivals(rivals & self.articles.keys())
         touched = changed.keys() | rivals | self._turned(now)
         before |= {path: article for path in touched - changed.keys() if (article := self.shown(path))}
@@ -204,9 +208,7 @@ class Catalogue:
                     self._holders[kind][value] = left
                     rivals.update(left)
         self.rivalries.pop(path, None)
-        if path in self.unusable:
-            self.unusable.discard(path)
-            self._folders = None
+        self._take_in(path)
         self._ending.discard(path)
         if article is None:
             return rivals
@@ -222,6 +224,12 @@ class Catalogue:
             if moment and moment > now and not never:
                 heappush(self._moments, (moment, path))
         return rivals
+
+    def _take_in(self, path: str) -> None:
+        """Its text may be another: it is passed over no longer."""
+        if path in self.unusable:
+            self.unusable.discard(path)
+            self._folders = None
 
     def _with_their_rivals(self, paths: set[str]) -> set[str]:
         """Who loses to one article takes nothing from a third, so all of them are settled together."""
@@ -242,38 +250,43 @@ class Catalogue:
     # Feeds
 
     def _rearranged(self, changes: Sequence[Change]) -> Update:
-        gone: defaultdict[str, dict[str, Metadata]] = defaultdict(dict)
-        new: defaultdict[str, dict[str, Metadata]] = defaultdict(dict)
+        gone: defaultdict[str, list[Metadata]] = defaultdict(list)
+        new: defaultdict[str, list[Metadata]] = defaultdict(list)
         spelled: defaultdict[str, Counter[str]] = defaultdict(Counter)
         languages = len(self._languages)
+        moved = [change for change in changes if change.before is not change.after]
         for articles, folders, step in (
-            ([change.before for change in changes if change.before], gone, -1),
-            (newest_first(change.after for change in changes if change.after), new, 1),
+            ([change.before for change in moved if change.before], gone, -1),
+            (newest_first(change.after for change in moved if change.after), new, 1),
         ):
             for article in articles:
-                folders[""][article.id] = article
+                folders[""].append(article)
                 for kind, name in names_of(article, self.publication.feeds):
                     folder = folder_of(kind, name)
-                    folders[folder][article.id] = article
                     spelled[folder][name] += step
+                    in_feed = folders[folder]
+                    if not in_feed or in_feed[-1] is not article:  # two of its tags may share a slug
+                        in_feed.append(article)
                 _count(self._languages, article.language, step)
         renamed = set()
         for folder in gone.keys() | new.keys():
             members = self._members[folder]
             name = members.name
-            members.replace(gone[folder].values(), list(new[folder].values()))
+            members.replace(gone[folder], new[folder])
             for spelling, step in spelled[folder].items():
                 _count(members.spellings, spelling, step)
             if members.name != name:
                 renamed.add(folder)
             if not members.articles and folder:
                 del self._members[folder]
-        touched = gone.keys() | new.keys()
+        stayed = (change.after for change in changes if change.after and change.before is change.after)
+        around = chain.from_iterable(map(folders_of, stayed))
+        touched = {*gone, *new, *filter(self._members.__contains__, around)}
         if (languages > 1) != (len(self._languages) > 1):
             touched |= {folder for folder in self._members if kind_of(folder) == "language"}
         if renamed or (languages > 1) != (len(self._languages) > 1):
             self._folders = None
-        return Update(changes, set(touched), renamed)
+        return Update(changes, touched, renamed)
 
     def folders(self) -> list[str]:
         """The folders of all feeds, in the order in which they are asked for; another list if they change."""

@@ -65,20 +65,25 @@ class Touched(NamedTuple):
 
 def everything(catalogue: Catalogue, ledger: Ledger, media: Iterable[str]) -> Iterator[Document]:
     """Every document, in the order in which they are asked for."""
+    yield from without_pages(catalogue, media)
     folders = catalogue.folders()
-    yield Document("serving")
-    yield Document("routes")
-    yield from (Document("media", path) for path in media)
-    yield from (Document("feed", folder) for folder in folders)
-    yield Document("start")
-    yield Document("outline")
-    yield Document("site")
     for folder in folders:
         yield from _archive(folder, catalogue, ledger)
     yield from (Document("listing", folder) for folder in folders if folder)
     for article in newest_first(catalogue.public.values()):
         if article.page is not None:
             yield Document("article", article.path)
+
+
+def without_pages(catalogue: Catalogue, media: Iterable[str] = ()) -> Iterator[Document]:
+    """Every document but the pages: what `everything` begins with."""
+    yield Document("serving")
+    yield Document("routes")
+    yield from (Document("media", path) for path in media)
+    yield from (Document("feed", folder) for folder in catalogue.folders())
+    yield Document("start")
+    yield Document("outline")
+    yield Document("site")
 
 
 def touched(update: Update, catalogue: Catalogue, ledger: Ledger, seals: Iterable[Seal]) -> Touched:

@@ -20,7 +20,7 @@ from typing import Any, Literal
 from feeds.forms import Form, Forms
 from feeds.problems import Position, Problem
 from feeds.publication import Author, Metadata, Publication
-from feeds.source.folder import SourceFile
+from feeds.source.folder import SourceFile, is_utf_8
 
 FORMAT = 3
 
@@ -198,6 +198,21 @@ class Index:
         where = "" if owner is None else "WHERE owner = ?"
         rows = self._database.execute(f"SELECT * FROM document {where}", [owner] if where else [])  # noqa: S608
         return [Published(*row) for row in rows]
+
+    def documents_after(self, path: str) -> list[Published]:
+        """Some of the files whose paths come after `path`, in their order."""
+        rows = self._database.execute(
+            "SELECT * FROM document WHERE path > ? ORDER BY path LIMIT ?", [path, _AT_ONCE]
+        )
+        return [Published(*row) for row in rows]
+
+    def documents_at(self, paths: Iterable[str]) -> list[Published]:
+        """Those of the files at `paths` that are published."""
+        return [Published(*row) for row in self._of(filter(is_utf_8, paths), "SELECT * FROM document")]
+
+    def owners(self) -> set[str]:
+        """The documents that have a file."""
+        return {owner for (owner,) in self._database.execute("SELECT DISTINCT owner FROM document")}
 
     def publish(self, file: Published) -> None:
         """Writes down a file of `public/`."""

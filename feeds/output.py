@@ -11,11 +11,12 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import brotli  # type: ignore[import-untyped]
@@ -75,30 +76,38 @@ class Output:
             seen = os.fstat(file.fileno())
         self.index.publish(Published(path, owner, digest, seen.st_size, int(seen.st_mtime), ""))
 
-    def damaged(self) -> set[str]:
-        """The documents of which a file is not as it was left: it is to be made again."""
-        left = self._left()
-        for path, modified, size in _files(self.folder, ""):
-            one = left.get(path)
-            if one and modified == one.modified * _NS and size == (one.size if path == one.path else size):
-                del left[path]
-        for one in left.values():
+    def damaged(self, owners: Iterable[str]) -> set[str]:
+        """Those of the documents `owners` of which a file is not as it was left: to be made again."""
+        return self._unlike(chain.from_iterable(map(self.index.documents, owners)))
+
+    def audit(self) -> Iterator[set[str]]:
+        """Looks at all that is in the folder, some files at a time; gives documents to make again.
+
+        Then removes every file that belongs to no document. What was given is to be made before that.
+        """
+        last = ""
+        while some := self.index.documents_after(last):
+            yield self._unlike(some)
+            last = some[-1].path
+        for folder, _, names in os.walk(self.folder):
+            self._remove_others(os.path.relpath(folder, self.folder), names)
+            yield set()
+
+    def _unlike(self, files: Iterable[Published]) -> set[str]:
+        unlike = [one for one in files if not _is_as_left(self.folder, one)]
+        for one in unlike:
             self.index.unpublish(one.path)
-        return {one.owner for one in left.values()}
+        return {one.owner for one in unlike}
 
-    def remove_others(self) -> None:
-        """Removes every file that belongs to no document."""
-        left = self._left()
-        for path, _, _ in list(_files(self.folder, "")):
-            name = path.rpartition("/")[2]
-            if path not in left and (name.startswith(_ASIDE) or not name.startswith(".")):
-                self._remove(path)
-
-    def _left(self) -> dict[str, Published]:
-        """What is in the folder by the index, by path; encoded forms stand for the file that they go with."""
-        left = {one.path: one for one in self.index.documents()}
-        forms = {f"{one.path}.{suffix}": one for one in left.values() for suffix in one.codings.split()}
-        return left | forms
+    def _remove_others(self, folder: str, names: Sequence[str]) -> None:
+        prefix = "" if folder == "." else f"{folder}/"
+        known = self.index.documents_at(
+            {prefix + one for name in names for one in (name, _without_form(name))}
+        )
+        left = {path for one in known for path in (one.path, *_forms(one))}
+        for name in names:
+            if prefix + name not in left and (name.startswith(_ASIDE) or not name.startswith(".")):
+                self._remove(prefix + name)
 
     def _write(self, owner: str, file: File, before: Published | None) -> None:
         codings = file.codings if self.compress else ""
@@ -142,7 +151,7 @@ def remove_damaged(folder: Path, began: bool) -> None:
     """
     with closing(Index(index_folder(folder))) as index:
         known = {one.path: one for one in index.documents()}
-    forms = {f"{one.path}.{suffix}" for one in known.values() for suffix in one.codings.split()}
+    forms = {form for one in known.values() for form in _forms(one)}
     newest = max((one.modified for one in known.values()), default=0)
     for path, modified, _ in list(_files(folder, "")):
         if modified <= (newest - _FLUSHED_SECONDS) * _NS:
@@ -181,6 +190,28 @@ _ENCODERS: dict[str, Callable[[bytes], bytes]] = {"gz": _gzip, "br": _brotli}
 
 def _beside(target: Path, suffix: str) -> Path:
     return target.with_name(f"{target.name}.{suffix}")
+
+
+def _forms(file: Published) -> list[str]:
+    """The paths of the encoded forms of `file`."""
+    return [f"{file.path}.{suffix}" for suffix in file.codings.split()]
+
+
+def _without_form(name: str) -> str:
+    """What `name` would be an encoded form of, if it is one."""
+    stem, _, suffix = name.rpartition(".")
+    return stem if suffix in _ENCODERS else name
+
+
+def _is_as_left(folder: Path, file: Published) -> bool:
+    """Whether the published `file` and its encoded forms have the time and size that they were given."""
+    try:
+        own = os.stat(f"{folder}/{file.path}", follow_symlinks=False)  # noqa: PTH116 - many files, quickly
+        others = [os.stat(f"{folder}/{form}", follow_symlinks=False) for form in _forms(file)]  # noqa: PTH116
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    times = {one.st_mtime_ns for one in (own, *others)}
+    return own.st_size == file.size and times == {file.modified * _NS}
 
 
 def _is_there(folder: Path, file: Published) -> bool:

@@ -330,10 +330,12 @@ class Editing(RuleBasedStateMachine):
         self.looks += 1
         hinted = [f"articles/{name}.md" for name in ("a", "b", "c", "d")]
         self.builder.build(hinted if self.looks % 2 else None)
+        self.builder.finish()
         with self.as_published() as content:
             afresh = Path(self.folder.name) / "afresh"
             with Builder(content, afresh, False, lambda: self.now, preview=True) as builder:
                 builder.build()
+                builder.finish()
         assert files_of(self.newsroom.public) == files_of(afresh)
 
     @contextmanager
