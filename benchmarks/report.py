@@ -95,14 +95,17 @@ def save_times(results: Results) -> str:
 
 def _series(results: Results, counts: Sequence[int]) -> Iterator[tuple[str, str]]:
     if counts:
-        for feed in ("publication", "section"):
-            yield from ((f"Feedwright, {how.replace('_', ' ')}", feed) for how in HOW)
+        for when in ("settled", "making"):
+            for feed in ("publication", "section"):
+                yield from ((f"Feedwright, {when}, {how.replace('_', ' ')}", feed) for how in HOW)
         yield "Hugo, in place", "publication"
 
 
 def _milliseconds(results: Results, count: int, name: str, feed: str) -> list[float]:
-    program, how = name.lower().split(", ")
-    values: list[float] = results["update"][str(count)]["found"][program][how.replace(" ", "_")][feed]
+    found: Any = results["update"][str(count)]["found"]
+    for part in name.lower().replace(" ", "_").split(",_"):
+        found = found[part]
+    values: list[float] = found[feed]
     return values
 
 

@@ -101,8 +101,16 @@ class Client:
 
 def feedwright(content: Path, work: Path, port: int, *options: str) -> Command:
     """`feedwright serve` from the folder `content`, with what it writes below `work`."""
-    places: Command = ["--content", content, "--output", work / "public", "--ledger", work / "ledger.jsonl"]
-    return [*programs.FEEDWRIGHT, "serve", *places, "--port", str(port), *options]
+    return [*programs.FEEDWRIGHT, "serve", *_places(content, work), "--port", str(port), *options]
+
+
+def building(content: Path, work: Path) -> Command:
+    """`feedwright build` of the same, to the end."""
+    return [*programs.FEEDWRIGHT, "build", "--keep-going", *_places(content, work)]
+
+
+def _places(content: Path, work: Path) -> Command:
+    return ["--content", content, "--output", work / "public", "--ledger", work / "ledger.jsonl"]
 
 
 def halves() -> tuple[list[str], list[str]]:

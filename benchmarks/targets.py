@@ -35,8 +35,8 @@ def of_hugo(count: int, case: str, what: str) -> Callable[[Results], float]:
 
 
 def saves(results: Results, count: int, feed: str = "publication") -> Sequence[float]:
-    """Milliseconds from save to served: in place and by renaming together."""
-    found = results["update"][str(count)]["found"]["feedwright"]
+    """Milliseconds from save to served when all is made: in place and by renaming together."""
+    found = results["update"][str(count)]["found"]["feedwright"]["settled"]
     return [value for how in HOW for value in found[how][feed]]
 
 

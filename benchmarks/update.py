@@ -2,7 +2,9 @@
 
     python -m benchmarks.update [COUNT …]           1000 10000 where none is named
 
-One of the newest articles gets another sentence, and the feeds are asked every millisecond until it is there.
+One of the newest articles gets another sentence, and the feeds are asked every millisecond until it is there:
+while the rest of a first build is being made, and when all is made. What was made in full is kept for the
+next time.
 Feedwright runs with the default settings; `hugo server` makes the RSS of publication and sections alone.
 """
 
@@ -18,7 +20,7 @@ from urllib.parse import quote
 
 from benchmarks import corpus, programs, results, servers
 from benchmarks.corpus import Article
-from benchmarks.measure import Command, children, command_line, median, percentile, pss, tree
+from benchmarks.measure import Command, children, command_line, median, percentile, pss, run, tree
 from benchmarks.servers import Client
 
 SAVES, HUGO_SAVES, RESTARTS = 25, 6, 3
@@ -92,17 +94,29 @@ def of_feedwright(count: int) -> dict[str, Any]:
     newsroom = Newsroom("feedwright", content, newest, client, "/feed.rss", "/sections/{}/feed.rss", 0.001)
     newsroom.restore()
     start = time.perf_counter()
-    with servers.running(servers.feedwright(content, work, port), work / "log") as pid:
+    with servers.running(servers.feedwright(content, work, port), work / "log"):
         found["first_feed_seconds"] = round(client.wait_for("/feed.rss") - start, 3)
         found["first_ready_seconds"] = round(client.wait_for("/ready") - start, 3)
-        for how in (in_place, by_rename):
-            found[how.__name__] = _told(f"feedwright {how.__name__}", saves(newsroom, SAVES, how))
+        found["making"] = _both_ways(newsroom, "feedwright, making the rest")
+    newsroom.restore()
+    whole = programs.BENCH / "work" / f"whole-{count}"
+    whole.mkdir(parents=True, exist_ok=True)
+    run(servers.building(content, whole), programs.ROOT)
+    with servers.running(servers.feedwright(content, whole, port), whole / "log") as pid:
+        client.wait_for("/ready")
+        found["settled"] = _both_ways(newsroom, "feedwright, settled")
         found["memory_after_saves"] = memory(pid)
     newsroom.restore()
-    with servers.running(servers.feedwright(content, work, port), work / "log"):
-        client.wait_for("/ready")
-    found["restarts"] = [_restart(content, work, port) for _ in range(RESTARTS)]
+    run(servers.building(content, whole), programs.ROOT)
+    found["restarts"] = [_restart(content, whole, port) for _ in range(RESTARTS)]
     return found
+
+
+def _both_ways(newsroom: Newsroom, name: str) -> dict[str, dict[str, list[float]]]:
+    return {
+        how.__name__: _told(f"{name}, {how.__name__}", saves(newsroom, SAVES, how))
+        for how in (in_place, by_rename)
+    }
 
 
 def _restart(content: Path, work: Path, port: int) -> dict[str, Any]:
