@@ -56,7 +56,8 @@ _AT_A_TIME = 8
 class Built:
     """What the content is and what was made of it: `changed` counts the files of `public/` that differ now,
     `left` the documents that are still to be made, `unfinished` the files that somebody is writing or
-    replacing, `held` those that are gone while their articles stay published, `news` those that changed.
+    replacing, `fresh` those that may change again without its showing, `held` those that are gone while their
+    articles stay published, `news` those that changed.
     """
 
     problems: tuple[Problem, ...]
@@ -66,6 +67,7 @@ class Built:
     next_due: datetime | None
     left: int
     unfinished: int
+    fresh: int
     held: int
     news: int
 
@@ -199,7 +201,7 @@ class _Work:
         self._made = 0
         self._audit: Iterator[set[str]] | None = self.output.audit()
         self._unfinished: set[str] = set()
-        self._news = 0
+        self._news = self._fresh = 0
         self._problems: dict[str, tuple[Problem, ...]] = {}
         self._media: dict[str, tuple[str, ...]] = {}
         self._site: list[SourceFile | None] = []
@@ -270,7 +272,7 @@ class _Work:
         paths = None if paths is None else set(paths)
         self.hold.look_closer(paths or ())
         scan = self.folder.look(None if self._anew else paths)
-        self._news = scan.news
+        self._news, self._fresh = scan.news, scan.fresh
         self._note_renames(scan, at)
         readings = self._read(scan)
         scan = self._without_held(scan, readings, at)
@@ -533,6 +535,7 @@ class _Work:
             next_due=self.catalogue.next_due(),
             left=len(self.todo) + (self._audit is not None),
             unfinished=len(self._unfinished) + len(self.hold.fresh),
+            fresh=self._fresh,
             held=len(self.hold.held),
             news=self._news,
         )

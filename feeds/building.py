@@ -142,8 +142,12 @@ def _no_collection() -> Iterator[None]:
 
 
 def _again(built: Built) -> datetime | None:
-    """When to look again after a look that left something open: making the rest does not put it off."""
-    seconds = UNFINISHED_SECONDS if built.unfinished else HELD_SECONDS if built.held else None
+    """When to look again after a look that left something open: making the rest does not put it off.
+
+    What is to be read once more is read before the next save has to wait for it.
+    """
+    soon = built.unfinished or built.fresh
+    seconds = UNFINISHED_SECONDS if soon else HELD_SECONDS if built.held else None
     return datetime.now(UTC) + timedelta(seconds=seconds) if seconds else None
 
 

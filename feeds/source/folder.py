@@ -121,13 +121,15 @@ def _link_problem(content: Path, path: str) -> Problem:
 class Scan:
     """What is in the content folder that was not there, or not so, at the look before.
 
-    `news` counts the files of which that was not expected: they were not in doubt.
+    `news` counts the files of which that was not expected: they were not in doubt. `fresh` counts those that
+    changed only just now.
     """
 
     articles: list[SourceFile]
     media: list[SourceFile]
     gone: list[str]
     news: int
+    fresh: int
 
 
 class Folder:
@@ -185,7 +187,9 @@ class Folder:
                 self._unsettled.add(file.path)
         changed.sort()
         articles = [file for file in changed if not is_media(file.path)]
-        return Scan(articles, [file for file in changed if is_media(file.path)], gone, news)
+        media = [file for file in changed if is_media(file.path)]
+        fresh = sum(abs(started - file.modified) <= _SETTLED_NS for file in changed)
+        return Scan(articles, media, gone, news, fresh)
 
     def problems(self) -> Iterator[Problem]:
         """One for each folder that cannot be looked into, which stays as it was known, and for each link."""
