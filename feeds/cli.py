@@ -217,24 +217,50 @@ def confirm(content: Path, output: Path | None) -> None:
     click.echo(f"accepted; the articles are removed {when}")
 
 
-@cli.command(epilog='Example: feedwright new "Harbour reopens after storm"')
+class Names(click.types.StringParamType):
+    """Between those in the environment stands a semicolon: a name holds blanks, and may hold a comma."""
+
+    envvar_list_splitter = ";"
+
+
+@cli.command(epilog='Example: feedwright new "Harbour reopens after storm" --section News --edit')
 @click.argument("title")
 @content_option
-def new(title: str, content: Path) -> None:
+@option("--section", help="Section of the article.")
+@option("--author", "authors", type=Names(), multiple=True, help="Name of an author; may be repeated.")
+@option("--edit", is_flag=True, help="Open the file in $VISUAL or $EDITOR.")
+def new(title: str, content: Path, section: str | None, authors: tuple[str, ...], edit: bool) -> None:
     """Write a new article: a draft with TITLE, a fresh id and the current time."""
     from feeds.config import load_publication
+    from feeds.problems import ContentError
+    from feeds.source import read_article
+    from feeds.source.media import MediaFolder
     from feeds.source.template import new_article
 
     _require_content(content)
     with _failures_told(content):
         publication, _ = load_publication(content)
-    path, text = new_article(title, publication, datetime.now(UTC), uuid.uuid4())
-    file = content / path
-    if file.exists():
-        _fail(f"{file} exists already; choose another title")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(text, "utf-8")
+        path, text = new_article(title, publication, datetime.now(UTC), uuid.uuid4(), section, authors)
+        media = MediaFolder(content, publication.url)
+        written = read_article(path, text.encode(errors="surrogateescape"), publication, media)
+        if written.article is None:
+            raise ContentError(*written.problems)
+        file = content / path
+        if file.exists():
+            _fail(f"{file} exists already; choose another title")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, "utf-8")
     click.echo(file)
+    if edit:
+        _open(file)
+
+
+def _open(file: Path) -> None:
+    """In an editor, until the author closes it."""
+    try:
+        click.edit(filename=str(file))
+    except (click.ClickException, ValueError) as error:
+        _fail(f"no editor opened it ({error}); name one in VISUAL or EDITOR")
 
 
 @cli.command(epilog="Example: feedwright ids --write --content newsroom")
