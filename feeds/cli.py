@@ -21,6 +21,8 @@ import click
 
 import feeds
 from feeds import log as logs
+from feeds.problems import ContentError, Problem, printable
+from feeds.terminal import problem_line, wants_no_colour
 
 LONG = 1_000
 """Files of which a person likes to see that they get fewer."""
@@ -66,7 +68,10 @@ def cli() -> None:
 
     Every option also reads the environment: --max-x is FEEDWRIGHT_MAX_X.
     Exit status: 0 fine, 1 problems in the content, 2 could not run.
+    NO_COLOR in the environment keeps messages plain on a terminal.
     """
+    if wants_no_colour():
+        click.get_current_context().color = False
 
 
 @cli.command(epilog="Example: feedwright serve --content newsroom --port 8080")
@@ -152,7 +157,8 @@ def build(
             keep_building(builder, output)
             return
         built = build_once(builder, output)
-    click.echo(f"{built.articles} articles in {built.feeds} feeds; {built.changed} files changed in {output}")
+    summary = f"{built.articles} articles in {built.feeds} feeds; {built.changed} files changed in {output}"
+    click.echo(click.style(summary, fg="yellow" if built.has_errors else "green"))
     if built.next_due:
         click.echo(f"build again at {rfc3339(built.next_due)}: then the next article is due")
     sys.exit(PROBLEMS if built.has_errors and not keep_going else FINE)
@@ -165,7 +171,6 @@ def build(
 def check(content: Path, as_json: bool, ledger: Path | None) -> None:
     """Print every problem as path:line:column: level[code] message; what to write."""
     from feeds.build import Builder
-    from feeds.problems import ContentError
 
     logs.configure()
     _require_content(content)
@@ -175,10 +180,10 @@ def check(content: Path, as_json: bool, ledger: Path | None) -> None:
         except ContentError as error:
             problems = error.problems
     if as_json:
-        click.echo(json.dumps([problem.as_json() for problem in problems], ensure_ascii=False, indent=1))
+        click.echo(json.dumps([problem.as_json() for problem in problems], indent=1))
     else:
         for problem in problems:
-            click.echo(problem)
+            click.echo(problem_line(problem))
     sys.exit(PROBLEMS if any(problem.level == "error" for problem in problems) else FINE)
 
 
@@ -193,12 +198,13 @@ def status(content: Path, output: Path | None) -> None:
     if known is None:
         _fail("nothing was built yet; start with: feedwright serve")
     running = "running" if known.builder_is_running else "not running"
-    click.echo(f"builder: {running}, {'ready' if known.ready else 'not ready'}")
+    state = f"{running}, {'ready' if known.ready else 'not ready'}"
+    click.echo(f"builder: {click.style(state, fg='yellow' if 'not' in state else 'green')}")
     click.echo(f"published: {known.articles} articles in {known.feeds} feeds, built {known.built}")
     click.echo(f"next due: {known.next_due or 'nothing'}")
     click.echo(f"problems: {len(known.problems)}")
     for problem in known.problems:
-        click.echo("{path}:{line}:{column}: {level}[{code}] {message}; {hint}".format(**problem))
+        click.echo(problem_line(Problem.from_json(problem)))
 
 
 @cli.command(epilog="Example: feedwright confirm --content newsroom")
@@ -232,7 +238,6 @@ class Names(click.types.StringParamType):
 def new(title: str, content: Path, section: str | None, authors: tuple[str, ...], edit: bool) -> None:
     """Write a new article: a draft with TITLE, a fresh id and the current time."""
     from feeds.config import load_publication
-    from feeds.problems import ContentError
     from feeds.source import read_article
     from feeds.source.media import MediaFolder
     from feeds.source.template import new_article
@@ -284,10 +289,13 @@ def ids(content: Path, write: bool, ledger: Path | None) -> None:
                 file = content / article.path
                 written = with_id(article.path, file.read_bytes(), article.id)
                 if written is None:
-                    click.echo(f"{article.path}: no line can be put first; write its id yourself", err=True)
+                    click.echo(
+                        f"{printable(article.path)}: no line can be put first; write its id yourself",
+                        err=True,
+                    )
                 else:
                     replace_file(file, written)
-            click.echo(f"{article.path}: {article.id}")
+            click.echo(printable(f"{article.path}: {article.id}"))
 
 
 def _mend(output: Path) -> None:
@@ -378,7 +386,6 @@ def _one_builder(output: Path) -> Iterator[None]:
 @contextmanager
 def _failures_told(folder: Path) -> Iterator[None]:
     """`folder` is where the failure is, if it does not say so itself."""
-    from feeds.problems import ContentError
 
     try:
         yield
@@ -393,7 +400,7 @@ def _failures_told(folder: Path) -> Iterator[None]:
 
 def _fail(*lines: str) -> NoReturn:
     for line in lines:
-        click.echo(f"feedwright: {line}", err=True)
+        click.echo(printable(f"feedwright: {line}"), err=True)
     sys.exit(COULD_NOT_RUN)
 
 

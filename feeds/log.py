@@ -10,6 +10,7 @@ from typing import Literal
 
 from feeds.dates import rfc3339
 from feeds.problems import printable
+from feeds.terminal import level_word, wants_no_colour
 
 Form = Literal["text", "json"]
 
@@ -17,7 +18,8 @@ Form = Literal["text", "json"]
 def configure(form: Form = "text") -> None:
     """Sends every log record of this process to stderr, in the given form."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Json() if form == "json" else _Text())
+    in_colour = sys.stderr.isatty() and not wants_no_colour()
+    handler.setFormatter(_Json() if form == "json" else _Text() if not in_colour else _Coloured())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("watchfiles").setLevel(logging.WARNING)
 
@@ -33,7 +35,15 @@ def _moment(record: logging.LogRecord) -> str:
 
 class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        return f"{_moment(record)} {record.levelname.lower()} {_message(record)}"
+        return f"{_moment(record)} {self.level(record)} {_message(record)}"
+
+    def level(self, record: logging.LogRecord) -> str:
+        return record.levelname.lower()
+
+
+class _Coloured(_Text):
+    def level(self, record: logging.LogRecord) -> str:
+        return level_word(super().level(record))
 
 
 class _Json(logging.Formatter):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Level = Literal["error", "warning"]
 
@@ -39,6 +40,12 @@ class Problem:
         fields: dict[str, object] = asdict(self)
         del fields["position"]
         return fields | {"line": self.position.line, "column": self.position.column}
+
+    @classmethod
+    def from_json(cls, fields: Mapping[str, Any]) -> Problem:
+        """The problem that `as_json` gave as `fields`."""
+        named = {name: fields[name] for name in ("path", "level", "code", "message", "hint")}
+        return cls(position=Position(fields["line"], fields["column"]), **named)
 
 
 class ContentError(Exception):
