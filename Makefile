@@ -1,4 +1,4 @@
-.PHONY: help serve test check lock chaos soak fuzz bench bench-peers bench-build bench-update bench-serve
+.PHONY: help serve test check lock schemas chaos soak fuzz bench bench-peers bench-build bench-update bench-serve
 
 SIZES ?= 1000 10000
 
@@ -21,6 +21,10 @@ check:  ## Format, lint, types, tests
 lock:  ## Write both lists of hashed requirements anew; needs uv
 	uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.txt pyproject.toml
 	uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra test -o requirements-test.txt pyproject.toml
+
+schemas:  ## Write schemas/ anew, after a change of what authors may write or of the time zones
+	.venv/bin/python -m feeds schema front-matter > schemas/front-matter.json
+	.venv/bin/python -m feeds schema publication > schemas/publication.json
 
 chaos:  ## Kill, fill, cut off and flood it (as root it also mounts small disks); 25 minutes
 	CHAOS_RESULTS=$(or $(CHAOS_RESULTS),chaos.jsonl) .venv/bin/python -m pytest -n 0 -m chaos tests/chaos

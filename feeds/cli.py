@@ -298,6 +298,16 @@ def ids(content: Path, write: bool, ledger: Path | None) -> None:
             click.echo(printable(f"{article.path}: {article.id}"))
 
 
+@cli.command(epilog="Example: feedwright schema publication > publication.schema.json")
+@click.argument("what", type=click.Choice(["front-matter", "publication"]))
+def schema(what: str) -> None:
+    """Print the JSON Schema of an article's metadata, or of publication.toml, for your editor."""
+    from feeds.schema import front_matter_schema, publication_schema
+
+    made = front_matter_schema() if what == "front-matter" else publication_schema()
+    click.echo(json.dumps(made, ensure_ascii=False, indent=2))
+
+
 def _mend(output: Path) -> None:
     from feeds.building import mend
 

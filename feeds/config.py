@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
+from feeds import shapes
 from feeds.addresses import ascii_url, below, web_url
 from feeds.dates import zone_names
 from feeds.located import Located, SyntaxFaultError, read_toml
@@ -17,13 +18,14 @@ from feeds.markup import xml_safe
 from feeds.problems import ContentError, Level, Position, Problem
 from feeds.publication import FeedFormat, FeedSettings, Publication, Redirect
 from feeds.source.article import LANGUAGE_TAG, author_of
-from feeds.source.fields import Byline, Line
+from feeds.source.fields import Address, Byline, Line
 from feeds.source.folder import CONFIG
 from feeds.source.front_matter import decoded
 from feeds.typed import check, nearest
 
 _FIRST_YEAR = "2026"
 _GONE = 410
+_TAG_AUTHORITY = r"[A-Za-z0-9@._-]+,\d{4}(-\d{2}(-\d{2})?)?"
 
 
 def _site(value: str) -> str:
@@ -39,6 +41,10 @@ def _zone(value: str) -> str:
     return value
 
 
+def _zones(schema: dict[str, Any]) -> None:
+    schema["enum"] = sorted(zone_names())
+
+
 def _language(value: str) -> str:
     if not LANGUAGE_TAG.fullmatch(value):
         raise ValueError(f"{value!r} is not a language tag")
@@ -47,7 +53,7 @@ def _language(value: str) -> str:
 
 def _tag_authority(value: str) -> str:
     """RFC 4151, 2.1: a domain name or an e-mail address, a comma, a date."""
-    if not re.fullmatch(r"[A-Za-z0-9@._-]+,\d{4}(-\d{2}(-\d{2})?)?", value):
+    if not re.fullmatch(_TAG_AUTHORITY, value):
         raise ValueError(f"{value!r} is not an authority and a date")
     return value
 
@@ -82,59 +88,72 @@ class Table(BaseModel):
 
 
 class FeedsTable(Table):
-    limit: Annotated[int, Field(gt=0, le=10_000)] = 20
-    archive_size: Annotated[int, Field(ge=0, le=10_000)] = 30
-    max_age: Annotated[int, Field(ge=60, le=86_400)] = 1800
-    formats: Annotated[tuple[FeedFormat, ...], Field(min_length=1)] = ("rss", "atom", "json")
-    sections: bool = True
-    authors: bool = True
-    tags: bool = True
-    languages: bool = True
+    limit: Annotated[int, Field(gt=0, le=10_000, description="articles in a feed, at least")] = 20
+    archive_size: Annotated[
+        int, Field(ge=0, le=10_000, description="articles in an archive page; 0 for no archive")
+    ] = 30
+    max_age: Annotated[int, Field(ge=60, le=86_400, description="seconds for which a copy may be kept")] = (
+        1800
+    )
+    formats: Annotated[
+        tuple[FeedFormat, ...], Field(min_length=1, description="the formats that are made")
+    ] = ("rss", "atom", "json")
+    sections: Annotated[bool, Field(description="a feed for each section")] = True
+    authors: Annotated[bool, Field(description="a feed for each author")] = True
+    tags: Annotated[bool, Field(description="a feed for each tag")] = True
+    languages: Annotated[bool, Field(description="a feed for each language, where there are several")] = True
 
 
 class EntryTable(Table):
-    footer: str = ""
+    footer: Annotated[
+        str, Field(description="Markdown with {title}, {url} and {publication}, below the full content")
+    ] = ""
 
 
 class PagesTable(Table):
-    articles: bool = True
+    articles: Annotated[bool, Field(description="a page for each article")] = True
 
 
 class PublicationTable(Table):
     title: Line = Field(description='write title = "The Example Times"')
     description: Line = Field(description='write description = "What it is about, in a sentence"')
-    url: Annotated[Line, AfterValidator(_site)] = Field(description='write url = "https://example.org/"')
-    language: Annotated[Line, AfterValidator(_language)] = Field(
+    url: Annotated[Line, AfterValidator(_site), shapes.SITE] = Field(
+        description='write url = "https://example.org/"'
+    )
+    language: Annotated[Line, AfterValidator(_language), shapes.LANGUAGE] = Field(
         "en", description='write a language tag such as language = "es"'
     )
     timezone: Annotated[str, AfterValidator(_zone)] = Field(
-        "UTC", description='write timezone = "Europe/Madrid"'
+        "UTC", description='write timezone = "Europe/Madrid"', json_schema_extra=_zones
     )
-    id: Annotated[Line, AfterValidator(_tag_authority)] | None = Field(
+    id: Annotated[Line, AfterValidator(_tag_authority), shapes.shape(_TAG_AUTHORITY)] | None = Field(
         None, description='write id = "example.org,2026": a domain that is yours and a date on which it was'
     )
     authors: Byline = Field([], description='write authors = ["Staff"]')
     copyright: str = Field("", description='write copyright = "© 2026 The Example Times"')
-    icon: Annotated[Line, AfterValidator(_picture)] | None = Field(
+    icon: Annotated[Line, AfterValidator(_picture), shapes.PICTURE] | None = Field(
         None, description='write icon = "/media/icon.png"'
     )
-    logo: Annotated[Line, AfterValidator(_picture)] | None = Field(
+    logo: Annotated[Line, AfterValidator(_picture), shapes.PICTURE] | None = Field(
         None, description='write logo = "/media/logo.png"'
     )
-    permalink: Annotated[Line, AfterValidator(_permalink)] = Field(
+    permalink: Annotated[Line, AfterValidator(_permalink), shapes.PERMALINK] = Field(
         "/articles/{slug}/", description='write permalink = "/{year}/{month}/{slug}/"'
     )
-    hubs: list[Annotated[Line, AfterValidator(web_url)]] = Field(
-        [], description='write hubs = ["https://hub.example/"]'
-    )
+    hubs: list[Address] = Field([], description='write hubs = ["https://hub.example/"]')
     feeds: FeedsTable = Field(
         FeedsTable(), description="write [feeds] with limit, archive_size, max_age, formats"
     )
     entry: EntryTable = Field(EntryTable(), description='write [entry] with footer = "…"')
     pages: PagesTable = Field(PagesTable(), description="write [pages] with articles = true or false")
     redirects: dict[
-        Annotated[str, AfterValidator(_old_path)], Annotated[str | int, BeforeValidator(_target)]
-    ] = Field({}, description='write "/old.xml" = "/feed.rss", or = 410')
+        Annotated[str, AfterValidator(_old_path), shapes.OLD_PATH],
+        Annotated[str | int, BeforeValidator(_target), shapes.TARGET],
+    ] = Field(
+        {},
+        description='write "/old.xml" = "/feed.rss", or = 410',
+        json_schema_extra={"additionalProperties": False},
+    )
 
 
 def load_publication(content: Path) -> tuple[Publication, tuple[Problem, ...]]:

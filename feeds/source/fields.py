@@ -17,13 +17,20 @@ from pydantic import (
     ValidationInfo,
 )
 
-from feeds import dates
+from feeds import dates, shapes
 from feeds.addresses import ascii_id, is_slug, web_url
 from feeds.located import Quoted
 from feeds.markup import one_line
 
 MAX_ID = 255
 """Characters of an id in a feed: readers keep it in a column of that width."""
+
+MAX_TITLE = 1000
+"""Characters of a title; a longer one is kept, with a warning."""
+
+_URI = r"[A-Za-z][A-Za-z0-9+.-]*:\S+"
+_MIME_TYPE = r"[a-z]+/[a-z0-9.+-]+"
+_EMAIL = r"[^@\s<>()]+@[^@\s<>()]+\.[^@\s<>()]+"
 
 _TRUE = {"true", "yes", "on"}
 _FALSE = {"false", "no", "off"}
@@ -66,7 +73,7 @@ def _said(value: str) -> str:
 
 
 def _uri(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*:\S+", value):
+    if not re.fullmatch(_URI, value):
         raise ValueError(f"{value!r} is not a URI")
     if len(ascii_id(value)) > MAX_ID:
         raise ValueError(f"must have at most {MAX_ID} characters when it is percent-encoded")
@@ -74,13 +81,13 @@ def _uri(value: str) -> str:
 
 
 def _mime_type(value: str) -> str:
-    if not re.fullmatch(r"[a-z]+/[a-z0-9.+-]+", value):
+    if not re.fullmatch(_MIME_TYPE, value):
         raise ValueError(f"{value!r} is not a MIME type")
     return value
 
 
 def _email(value: str) -> str:
-    if not re.fullmatch(r"[^@\s<>()]+@[^@\s<>()]+\.[^@\s<>()]+", value):
+    if not re.fullmatch(_EMAIL, value):
         raise ValueError(f"{value!r} is not an e-mail address")
     return value
 
@@ -91,12 +98,17 @@ def _own_slug(value: str) -> str:
     return value
 
 
-Line = Annotated[str, BeforeValidator(_one_line), StringConstraints(min_length=1), AfterValidator(_said)]
-Lines = Annotated[list[Annotated[str, BeforeValidator(_one_line)]], BeforeValidator(_listed)]
-Moment = Annotated[datetime, BeforeValidator(_moment)]
-Switch = Annotated[bool, BeforeValidator(_switch)]
+Line = Annotated[
+    str, BeforeValidator(_one_line), StringConstraints(min_length=1), AfterValidator(_said), shapes.SAID
+]
+Text = Annotated[str, BeforeValidator(_one_line)]
+_Tag = Annotated[Text, shapes.SAID]
+Lines = Annotated[list[_Tag], BeforeValidator(_listed, json_schema_input_type=list[_Tag] | _Tag)]
+Address = Annotated[Line, AfterValidator(web_url), shapes.WEB_ADDRESS]
+Moment = Annotated[datetime, BeforeValidator(_moment), shapes.MOMENT]
+Switch = Annotated[bool, BeforeValidator(_switch), shapes.SWITCH]
 Pixels = Annotated[int, Field(gt=0, le=100_000)]
-MimeType = Annotated[str, AfterValidator(_mime_type)]
+MimeType = Annotated[str, AfterValidator(_mime_type), shapes.shape(_MIME_TYPE)]
 
 
 class Fields(BaseModel):
@@ -106,44 +118,68 @@ class Fields(BaseModel):
 
 
 class AuthorFields(Fields):
-    name: Line
-    url: Annotated[Line, AfterValidator(web_url)] | None = None
-    email: Annotated[str, AfterValidator(_email)] | None = None
+    name: Line = Field(description="the name as readers see it")
+    url: Address | None = Field(None, description="a page about the author")
+    email: Annotated[str, AfterValidator(_email), shapes.shape(_EMAIL)] | None = Field(
+        None, description="public: it stands in the feeds"
+    )
 
 
-Byline = Annotated[list[Annotated[AuthorFields, BeforeValidator(_person)]], BeforeValidator(_listed)]
+_Person = Annotated[AuthorFields, BeforeValidator(_person, json_schema_input_type=Line | AuthorFields)]
+Byline = Annotated[list[_Person], BeforeValidator(_listed, json_schema_input_type=_Person | list[_Person])]
 
 
 class ImageFields(Fields):
-    url: Line = Field(validation_alias=AliasChoices("url", "path", "src"))
-    alt: Annotated[str, BeforeValidator(_one_line)] | None = None
-    caption: Annotated[str, BeforeValidator(_one_line)] | None = None
-    credit: Annotated[str, BeforeValidator(_one_line)] | None = None
-    width: Pixels | None = None
-    height: Pixels | None = None
-    type: MimeType | None = None
+    url: Annotated[Line, shapes.REFERENCE] = Field(
+        validation_alias=AliasChoices("url", "path", "src"), description="write url: /media/port.jpg"
+    )
+    alt: Text | None = Field(None, description="what the picture shows, for those who do not see it")
+    caption: Text | None = Field(None, description="a sentence below the picture")
+    credit: Text | None = Field(None, description="who made it")
+    width: Pixels | None = Field(None, description="in pixels; a file in media/ tells it itself")
+    height: Pixels | None = Field(None, description="in pixels; a file in media/ tells it itself")
+    type: MimeType | None = Field(
+        None, description="write type: image/jpeg; a file in media/ tells it itself"
+    )
 
 
 class EnclosureFields(Fields):
-    url: Line = Field(validation_alias=AliasChoices("url", "path", "src"))
-    length: Annotated[int, Field(gt=0, lt=2**53)] | None = None
-    type: MimeType | None = None
-    duration: Annotated[int, Field(gt=0, lt=10_000_000)] | None = None
+    url: Annotated[Line, shapes.REFERENCE] = Field(
+        validation_alias=AliasChoices("url", "path", "src"), description="write url: /media/a.mp3"
+    )
+    length: Annotated[int, Field(gt=0, lt=2**53)] | None = Field(
+        None, description="in bytes; a file in media/ tells it itself"
+    )
+    type: MimeType | None = Field(
+        None, description="write type: audio/mpeg; a file in media/ tells it itself"
+    )
+    duration: Annotated[int, Field(gt=0, lt=10_000_000)] | None = Field(None, description="in seconds")
 
 
 def _image(value: Any) -> Any:
     return {"url": value} if isinstance(value, str) else value
 
 
+_Picture = Annotated[Line, shapes.REFERENCE] | ImageFields
+
+
 class ArticleFields(Fields):
-    title: Line = Field(description="write title: A headline in plain text")
+    title: Line = Field(
+        description="write title: A headline in plain text", json_schema_extra={"maxLength": MAX_TITLE}
+    )
     published: Moment = Field(
         validation_alias=AliasChoices("published", "date"), description="write published: 2026-05-12 13:20"
     )
     updated: Moment | None = Field(None, description="write updated: 2026-05-12 18:00, or leave it out")
-    id: Annotated[str, StringConstraints(max_length=MAX_ID), AfterValidator(_uri)] | None = Field(
-        None, description="write a URI such as tag:example.org,2026:first-article, or leave it out"
-    )
+    id: (
+        Annotated[
+            str,
+            StringConstraints(max_length=MAX_ID),
+            AfterValidator(_uri),
+            shapes.shape(_URI, maxLength=MAX_ID),
+        ]
+        | None
+    ) = Field(None, description="write a URI such as tag:example.org,2026:first-article, or leave it out")
     authors: Byline | None = Field(
         None,
         validation_alias=AliasChoices("authors", "author"),
@@ -151,26 +187,27 @@ class ArticleFields(Fields):
     )
     section: Line | None = Field(None, description="write section: Culture")
     tags: Lines | None = Field(None, description="write tags: [harbour, fishing]")
-    summary: Annotated[str, BeforeValidator(_one_line)] | None = Field(
-        None, description="write summary: One or two sentences of plain text"
-    )
-    slug: Annotated[str, BeforeValidator(_one_line), AfterValidator(_own_slug)] | None = Field(
+    summary: Text | None = Field(None, description="write summary: One or two sentences of plain text")
+    slug: Annotated[Text, AfterValidator(_own_slug), shapes.SLUG] | None = Field(
         None, description="write slug: letters-digits-and-hyphens"
     )
-    link: Annotated[Line, AfterValidator(web_url)] | None = Field(
-        None, description="write link: https://example.org/the-article"
+    link: Address | None = Field(None, description="write link: https://example.org/the-article")
+    language: Annotated[Line, shapes.LANGUAGE] | None = Field(
+        None, description="write a language tag such as language: es"
     )
-    language: Line | None = Field(None, description="write a language tag such as language: es")
     draft: Switch | None = Field(None, description="write draft: true, or draft: false without quotes")
     expires: Moment | None = Field(None, description="write expires: 2026-12-31 23:59")
     withdrawn: Line | None = Field(None, description="write withdrawn: The reason in a sentence")
     correction: Line | None = Field(None, description="write correction: What was wrong, in a sentence")
     rights: Line | None = Field(None, description="write rights: © 2026 Ana López")
-    image: Annotated[ImageFields, BeforeValidator(_image)] | None = Field(
+    image: Annotated[ImageFields, BeforeValidator(_image, json_schema_input_type=_Picture)] | None = Field(
         None,
         description="write image: {url: /media/port.jpg, alt: What it shows, credit: Who took it}",
     )
     enclosure: EnclosureFields | None = Field(
         None,
         description="write enclosure: {url: /media/a.mp3, length: 48210, type: audio/mpeg, duration: 12}",
+    )
+    editor_schema: str | None = Field(
+        None, validation_alias=AliasChoices("$schema"), description="the JSON Schema, for editors of JSON"
     )
