@@ -92,9 +92,7 @@ class FeedsTable(Table):
     archive_size: Annotated[
         int, Field(ge=0, le=10_000, description="articles in an archive page; 0 for no archive")
     ] = 30
-    max_age: Annotated[int, Field(ge=60, le=86_400, description="seconds for which a copy may be kept")] = (
-        1800
-    )
+    max_age: Annotated[int, Field(ge=60, le=86_400, description="seconds that a copy may be kept")] = 1800
     formats: Annotated[
         tuple[FeedFormat, ...], Field(min_length=1, description="the formats that are made")
     ] = ("rss", "atom", "json")
