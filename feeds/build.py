@@ -23,7 +23,7 @@ from feeds.hold import Hold
 from feeds.index import Entry, Index, discard, fingerprint
 from feeds.ledger import Ledger, sealed
 from feeds.output import Output
-from feeds.problems import ContentError, Position, Problem
+from feeds.problems import ContentError, Problem, problem
 from feeds.publication import Metadata, Publication, Seal
 from feeds.reading import Outcome, Readers, Task
 from feeds.render import SITE_FILES, Renderer
@@ -447,9 +447,7 @@ class _Work:
         try:
             self.ledger.save()
         except OSError as error:
-            message = f"the ledger cannot be written: {error.strerror}"
-            hint = "let the server's user write it: it keeps removals and the ids of renamed files"
-            return (Problem(LEDGER, Position(), "error", "ledger-unwritable", message, hint),)
+            return (problem("ledger-unwritable", LEDGER, reason=error.strerror),)
         self.index.keep_setting("made with", self._fingerprint())
         return ()
 
@@ -542,9 +540,7 @@ class _Work:
 
     def _clock_problem(self, at: datetime) -> Iterator[Problem]:
         if at.year < _FIRST_YEAR and not self.builder.preview:
-            found = f"the clock of this machine says that it is {at.year}"
-            hint = "set it: until then no article becomes public"
-            yield Problem(".", Position(), "warning", "clock-wrong", found, hint)
+            yield problem("clock-wrong", ".", year=at.year)
 
     def problems(self, others: tuple[Problem, ...]) -> tuple[Problem, ...]:
         """Those of the files, of articles that claim the same, and `others`, in the order of their places."""

@@ -18,7 +18,7 @@ from feeds.build import UNFINISHED_SECONDS, Builder, Built
 from feeds.dates import rfc3339
 from feeds.lifeline import end_with_parent
 from feeds.output import remove_damaged
-from feeds.problems import Position, Problem
+from feeds.problems import Problem, problem
 from feeds.status import Status, index_folder, may_be_damaged, read_status, write_status
 from feeds.watch import Next, watch
 
@@ -158,16 +158,14 @@ def _cannot_publish(error: OSError | sqlite3.Error, output: Path) -> Problem:
         path, reason = str(index_folder(output)), str(error)
     there = next(folder for folder in (Path(path), *Path(path).absolute().parents) if folder.is_dir())
     free = shutil.disk_usage(there).free // 2**20
-    message = f"nothing new can be published: {reason} ({free:,} MiB are free)"
-    hint = f"repair it; it is tried again every {RETRY.seconds} s"
-    return Problem(path, Position(), "error", "cannot-publish", message, hint)
+    return problem("cannot-publish", path, reason=reason, free=free, seconds=RETRY.seconds)
 
 
 def _tell(problems: Iterable[Problem], told: set[Problem]) -> None:
     """Logs each problem once while it stands."""
-    for problem in problems:
-        if problem not in told:
-            log.log(logging.ERROR if problem.level == "error" else logging.WARNING, "%s", problem)
+    for one in problems:
+        if one not in told:
+            log.log(logging.ERROR if one.level == "error" else logging.WARNING, "%s", one)
     told.clear()
     told.update(problems)
 

@@ -11,17 +11,17 @@ from urllib.parse import unquote, urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from feeds import shapes
-from feeds.addresses import ascii_url, below, web_url
+from feeds.addresses import AddressError, ascii_url, below, web_url
 from feeds.dates import zone_names
 from feeds.located import Located, SyntaxFaultError, read_toml
 from feeds.markup import xml_safe
-from feeds.problems import ContentError, Level, Position, Problem
+from feeds.problems import ContentError, FieldError, Problem, problem
 from feeds.publication import FeedFormat, FeedSettings, Publication, Redirect
 from feeds.source.article import LANGUAGE_TAG, author_of
 from feeds.source.fields import Address, Byline, Line
 from feeds.source.folder import CONFIG
 from feeds.source.front_matter import decoded
-from feeds.typed import check, nearest
+from feeds.typed import check, did_you_mean
 
 _FIRST_YEAR = "2026"
 _GONE = 410
@@ -30,14 +30,13 @@ _TAG_AUTHORITY = r"[A-Za-z0-9@._-]+,\d{4}(-\d{2}(-\d{2})?)?"
 
 def _site(value: str) -> str:
     if "?" in value or "#" in value:
-        raise ValueError(f"{value!r} is not an address that others can begin with")
+        raise AddressError(f"{value!r} is not an address that others can begin with")
     return web_url(value).rstrip("/") + "/"
 
 
 def _zone(value: str) -> str:
     if value not in zone_names():
-        found = f"{value!r} is not a time zone"
-        raise ValueError(", ".join(filter(None, [found, nearest(value, zone_names())])))
+        raise FieldError("timezone-invalid", value=value, better=did_you_mean(value, zone_names()))
     return value
 
 
@@ -47,23 +46,23 @@ def _zones(schema: dict[str, Any]) -> None:
 
 def _language(value: str) -> str:
     if not LANGUAGE_TAG.fullmatch(value):
-        raise ValueError(f"{value!r} is not a language tag")
+        raise FieldError("language-invalid", value=value)
     return value
 
 
 def _tag_authority(value: str) -> str:
     """RFC 4151, 2.1: a domain name or an e-mail address, a comma, a date."""
     if not re.fullmatch(_TAG_AUTHORITY, value):
-        raise ValueError(f"{value!r} is not an authority and a date")
+        raise FieldError("publication-id-invalid", value=value)
     return value
 
 
 def _permalink(value: str) -> str:
     rest = re.sub(r"\{(slug|year|month|day|section|id)\}", "", value)
     if re.search("[{}]", rest) or not re.search(r"\{(slug|id)\}", value):
-        raise ValueError("a permalink holds {slug} or {id}, and may hold {year} {month} {day} {section}")
+        raise FieldError("permalink-invalid")
     if {".", ".."} & set(unquote(value).split("/")) or not unquote(value).isprintable():
-        raise ValueError("a permalink may not lead out of its folder")
+        raise FieldError("permalink-invalid")
     return value
 
 
@@ -73,13 +72,13 @@ def _picture(value: str) -> str:
 
 def _old_path(value: str) -> str:
     if not value.startswith("/"):
-        raise ValueError(f"{value!r} is not a path: it begins with no slash")
+        raise FieldError("redirect-invalid", said=f"{value!r} is not a path: it begins with no slash")
     return value
 
 
 def _target(value: object) -> object:
     if value != _GONE and not (isinstance(value, str) and value.startswith(("/", "https://", "http://"))):
-        raise ValueError(f"{value!r} is neither a path, nor an address, nor 410")
+        raise FieldError("redirect-invalid", said=f"{value!r} is neither a path, nor an address, nor 410")
     return value
 
 
@@ -160,19 +159,13 @@ def load_publication(content: Path) -> tuple[Publication, tuple[Problem, ...]]:
     try:
         found = read_toml(text)
     except SyntaxFaultError as fault:
-        raise _failure(fault.position, str(fault), fault.hint) from fault
+        raise ContentError(fault.problem(CONFIG)) from fault
     table, problems = check(PublicationTable, found, CONFIG)
     if table is None:
         raise ContentError(*sorted(problems))
     if table.pages.articles and not table.permalink.endswith(("/", ".html")):
-        message = "permalink: the page of an article cannot have an address without / or .html at its end"
-        hint = "write one, or [pages] with articles = false where another program has the pages"
-        raise ContentError(found.problem(CONFIG, ("permalink",), "error", "permalink-invalid", message, hint))
+        raise ContentError(found.problem("permalink-page", CONFIG, ("permalink",)))
     return _publication(table), tuple(_warnings(table, found))
-
-
-def _failure(position: Position, message: str, hint: str) -> ContentError:
-    return ContentError(Problem(CONFIG, position, "error", "config-invalid", message, hint))
 
 
 def _publication(table: PublicationTable) -> Publication:
@@ -215,22 +208,9 @@ def _redirects(table: PublicationTable) -> Iterator[Redirect]:
 
 
 def _warnings(table: PublicationTable, found: Located) -> Iterator[Problem]:
-    def warn(key: str, code: str, message: str, hint: str, level: Level = "warning") -> Problem:
-        return found.problem(CONFIG, (key,), level, code, message, hint)
-
-    yield from (Problem(CONFIG, at, "warning", *what) for at, *what in found.warnings)
+    yield from (problem(code, CONFIG, at, **values) for at, code, values in found.warnings)
     host = _host(table.url)
     if table.id is None:
-        yield warn(
-            "url",
-            "id-absent",
-            "ids of articles follow the host of url, so a move to another would change them",
-            f'write id = "{host},{_FIRST_YEAR}"',
-        )
+        yield found.problem("id-absent", CONFIG, ("url",), host=host, year=_FIRST_YEAR)
     if host in ("localhost", "127.0.0.1", "::1"):
-        yield warn(
-            "url",
-            "url-local",
-            f"only this machine can follow links to {host}",
-            "write the public address before going online",
-        )
+        yield found.problem("url-local", CONFIG, ("url",), host=host)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from feeds.dates import rfc3339
 from feeds.index import Index
-from feeds.problems import Position, Problem
+from feeds.problems import Problem, problem
 
 GONE_SECONDS = 0.15
 """Programs that save by renaming and creating take a file away for a moment (vim, git)."""
@@ -65,10 +65,8 @@ class Hold:
     def problem(self) -> Iterator[Problem]:
         """One while a mass removal is held."""
         if self._mass and self._since:
-            found = f"{len(self._mass)} articles are gone at once; they stay published until"
-            hint = "bring their files back, or accept it with: feedwright confirm"
-            message = f"{found} {rfc3339(self._since + HOLD)}"
-            yield Problem(".", Position(), "error", "mass-removal", message, hint)
+            until = rfc3339(self._since + HOLD)
+            yield problem("mass-removal", ".", number=len(self._mass), until=until)
 
     def _is_held(self, gone: int, public: int, at: datetime) -> bool:
         removed = sum(number for _, number in self._removed)

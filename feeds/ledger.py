@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from feeds.dates import rfc3339
-from feeds.problems import ContentError, Position, Problem
+from feeds.problems import ContentError, Position, problem
 from feeds.publication import Metadata, Seal, Tombstone
 from feeds.selection import folders_of
 
@@ -93,11 +93,8 @@ class Ledger:
     def _apply(self, number: int, event: Event) -> None:
         match event:
             case {"event": "ledger", "format": int(found)} if found > FORMAT:
-                message = f"the ledger has format {found}, and this program knows {FORMAT}"
-                hint = "install the newer version that wrote it"
-                raise ContentError(
-                    Problem(str(self.file), Position(number), "error", "ledger-newer", message, hint)
-                )
+                here = Position(number)
+                raise ContentError(problem("ledger-newer", str(self.file), here, found=found, known=FORMAT))
             case {"event": "renamed", "path": str(path), "id": str(id_)}:
                 self.ids[path] = id_
             case {"event": "left", "address": str(address), "id": str(id_)}:

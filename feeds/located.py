@@ -19,49 +19,27 @@ import yaml
 from yaml.reader import ReaderError
 
 from feeds.markup import unsafe_characters, xml_safe
-from feeds.problems import Level, Position, Problem
+from feeds.problems import Position, Problem, problem
 
 MAX_NESTING = 16
 MAX_KEYS = 256
 MAX_PLACES = 1024
 _LONGEST_NUMBER = 18
 
-_YAML_FAULTS = (
-    (
-        "mapping values are not allowed",
-        "YAML takes this colon for that of another key",
-        'put the value in quotes: title: "Breaking: news"',
-    ),
-    (
-        "cannot start any token",
-        "no YAML value begins with this character",
-        'put the value in quotes: title: "@home"',
-    ),
-    (
-        "did not find expected key",
-        "the value ends before this",
-        'put the whole of it in double quotes: title: "It\'s raining"',
-    ),
-    ("exceeded maximum nesting depth", f"values nest deeper than {MAX_NESTING}", "write them flat"),
-)
-_YAML_FAULTS_FROM_THE_START = (
-    (
-        "unexpected end of stream",
-        "the quote that opens here is not closed",
-        "write it again at the end of the value",
-    ),
-    (
-        "did not find expected ','",
-        "the bracket that opens here is not closed",
-        "close it, or put the whole value in quotes",
-    ),
-    (
-        "could not find expected ':'",
-        "there is no colon in this line",
-        "write `key: value`, or two spaces before text that goes on from the line above",
-    ),
-)
-"""What libyaml says, what it means to an author, what to write; the second kind stands where it began."""
+_YAML_FAULTS = {
+    "mapping values are not allowed": "yaml-colon",
+    "cannot start any token": "yaml-start",
+    "did not find expected key": "yaml-end",
+    "exceeded maximum nesting depth": "nested-deep",
+}
+_YAML_FAULTS_FROM_THE_START = {
+    "unexpected end of stream": "yaml-quote-open",
+    "did not find expected ','": "yaml-bracket-open",
+    "could not find expected ':'": "yaml-colon-missing",
+}
+"""What libyaml says, and the rule that it means to an author; the second kind stands where it began."""
+
+_LINES = "one `key: value` a line"
 
 Place = tuple[str | int, ...]
 
@@ -73,12 +51,20 @@ class Quoted(str):
 
 
 class SyntaxFaultError(ValueError):
-    """A text is not YAML, TOML or JSON, or uses what is refused. `position` counts within the text."""
+    """A text is not YAML, TOML or JSON, or uses what is refused: it breaks the rule `code`.
 
-    def __init__(self, position: Position, message: str, hint: str) -> None:
-        super().__init__(message)
+    `position` counts within the text; `values` are the words that the rule leaves open.
+    """
+
+    def __init__(self, position: Position, code: str, /, **values: Any) -> None:
+        super().__init__(code)
         self.position = position
-        self.hint = hint
+        self.code = code
+        self.values = values
+
+    def problem(self, path: str) -> Problem:
+        """The same, of the file `path`."""
+        return problem(self.code, path, self.position, **self.values)
 
 
 @dataclass(slots=True)
@@ -90,7 +76,7 @@ class Located:
 
     values: dict[str, Any] = field(default_factory=dict)
     positions: dict[Place, Position] = field(default_factory=dict)
-    warnings: list[tuple[Position, str, str, str]] = field(default_factory=list)
+    warnings: list[tuple[Position, str, dict[str, str]]] = field(default_factory=list)
     exactly: Callable[[], Located] | None = None
 
     def position(self, place: Place) -> Position:
@@ -101,9 +87,9 @@ class Located:
             place = place[:-1]
         return self.positions.get(place, Position())
 
-    def problem(self, path: str, place: Place, level: Level, code: str, message: str, hint: str) -> Problem:
-        """A problem at `place` of the file `path`."""
-        return Problem(path, self.position(place), level, code, message, hint)
+    def problem(self, code: str, path: str, place: Place, /, **values: Any) -> Problem:
+        """That the rule `code` is broken at `place` of the file `path`."""
+        return problem(code, path, self.position(place), **values)
 
 
 # YAML
@@ -210,9 +196,7 @@ class _YamlReader:
         if isinstance(event, yaml.DocumentStartEvent):
             self.documents += 1
             if self.documents > 1:
-                raise SyntaxFaultError(
-                    _at(event), "a second document begins here", "keep one block of metadata"
-                )
+                raise SyntaxFaultError(_at(event), "yaml-documents")
         elif isinstance(event, yaml.CollectionStartEvent):
             self._open({} if isinstance(event, yaml.MappingStartEvent) else [], event)
         elif isinstance(event, yaml.CollectionEndEvent):
@@ -222,22 +206,20 @@ class _YamlReader:
 
     def _refuse(self, event: yaml.Event) -> None:
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            raise SyntaxFaultError(
-                _at(event), "YAML anchors and aliases (& and *) are not accepted", "write the value out"
-            )
+            raise SyntaxFaultError(_at(event), "yaml-alias")
         if getattr(event, "tag", None):
-            raise SyntaxFaultError(_at(event), "YAML tags (!) are not accepted", "put the value in quotes")
+            raise SyntaxFaultError(_at(event), "yaml-tag")
 
     def _open(self, collection: dict[str, Any] | list[Any], event: yaml.Event) -> None:
         if len(self.stack) >= MAX_NESTING:
-            raise SyntaxFaultError(_at(event), f"values nest deeper than {MAX_NESTING}", "write them flat")
+            raise SyntaxFaultError(_at(event), "nested-deep", limit=MAX_NESTING)
         place = self._place(event)
         if self.stack:
             self._put(collection)
         elif isinstance(collection, dict):
             self.found.values = collection
         else:
-            raise SyntaxFaultError(_at(event), "the metadata is a list", "write one `key: value` a line")
+            raise SyntaxFaultError(_at(event), "metadata-shape", found="a list", wanted=_LINES)
         self.stack.append((collection, place))
 
     def _place(self, event: yaml.Event) -> Place:
@@ -249,7 +231,7 @@ class _YamlReader:
             self.found.positions[place] = _at(event)
             return place
         if self.key is None:
-            raise SyntaxFaultError(_at(event), "a key must be a word", "write `key: value`")
+            raise SyntaxFaultError(_at(event), "yaml-key")
         return (*place, self.key)
 
     def _put(self, value: Any) -> None:
@@ -262,9 +244,7 @@ class _YamlReader:
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
         if not self.stack:
-            raise SyntaxFaultError(
-                _at(event), "the metadata is a single text", "write one `key: value` a line"
-            )
+            raise SyntaxFaultError(_at(event), "metadata-shape", found="a single text", wanted=_LINES)
         parent, place = self.stack[-1]
         if isinstance(parent, dict) and self.key is None:
             self._new_key(parent, place, event)
@@ -279,34 +259,23 @@ class _YamlReader:
         self.key = event.value
         here = (*place, self.key)
         if self.key == "<<":
-            raise SyntaxFaultError(_at(event), "YAML merge keys (<<) are not accepted", "write the keys out")
+            raise SyntaxFaultError(_at(event), "yaml-merge")
         if self.key in parent:
-            first = self.found.positions[here].line
-            raise SyntaxFaultError(
-                _at(event),
-                f"`{self.key}` is written twice, first at line {first}",
-                "keep one of them",
-            )
+            what = f"`{self.key}`, first at line {self.found.positions[here].line},"
+            raise SyntaxFaultError(_at(event), "key-twice", what=what)
         self.found.positions[here] = _at(event)
         if len(parent) >= MAX_KEYS:
-            raise SyntaxFaultError(_at(event), f"there are more than {MAX_KEYS} keys", "remove some")
+            raise SyntaxFaultError(_at(event), "keys-many", limit=MAX_KEYS, what="keys")
         if len(self.found.positions) > MAX_PLACES:
-            message = f"there are more than {MAX_PLACES:,} keys and items"
-            raise SyntaxFaultError(_at(event), message, "remove some")
+            raise SyntaxFaultError(_at(event), "keys-many", limit=MAX_PLACES, what="keys and items")
 
     def _warn_of_comment(self, event: Any) -> None:
         """`title: Issue #5` is `Issue` to YAML: the author would never know."""
         end = event.end_mark
         rest = self.lines[end.line][end.column :] if end.line < len(self.lines) else ""
         if re.match(r"\s+#\S", rest):
-            self.found.warnings.append(
-                (
-                    Position(end.line + 1, end.column + 1),
-                    "comment-dropped",
-                    f"{rest.strip()!r} is a comment to YAML and was dropped",
-                    "put the whole value in quotes if it belongs to it",
-                )
-            )
+            here = Position(end.line + 1, end.column + 1)
+            self.found.warnings.append((here, "comment-dropped", {"comment": rest.strip()}))
 
 
 def _at(event: Any) -> Position:
@@ -314,22 +283,20 @@ def _at(event: Any) -> Position:
 
 
 def _yaml_fault(error: yaml.MarkedYAMLError, lines: list[str]) -> SyntaxFaultError:
-    problem = str(error.problem or error)
+    said = str(error.problem or error)
     position = _mark_position(error.problem_mark or error.context_mark)
     before = (lines[position.line - 1] if position.line <= len(lines) else "")[: position.column]
     if "\t" in before:
-        return SyntaxFaultError(position, "a tab stands where YAML wants spaces", "indent with spaces")
-    if "expected key" in problem and not before[:-1].strip():
-        return SyntaxFaultError(position, "this line is not indented as those above it", "align it with them")
-    for said, found, hint in _YAML_FAULTS:
-        if said in problem:
-            return SyntaxFaultError(position, found, hint)
-    for said, found, hint in _YAML_FAULTS_FROM_THE_START:
-        if said in problem and error.context_mark:
-            return SyntaxFaultError(_mark_position(error.context_mark), found, hint)
-    return SyntaxFaultError(
-        position, f"this is not YAML: {problem}", "put values with : # @ % & * ! | > ` or brackets in quotes"
-    )
+        return SyntaxFaultError(position, "yaml-tab")
+    if "expected key" in said and not before[:-1].strip():
+        return SyntaxFaultError(position, "yaml-indent")
+    for words, code in _YAML_FAULTS.items():
+        if words in said:
+            return SyntaxFaultError(position, code, limit=MAX_NESTING)
+    for words, code in _YAML_FAULTS_FROM_THE_START.items():
+        if words in said and error.context_mark:
+            return SyntaxFaultError(_mark_position(error.context_mark), code)
+    return SyntaxFaultError(position, "yaml-invalid", said=said)
 
 
 def _mark_position(mark: Any) -> Position:
@@ -339,7 +306,7 @@ def _mark_position(mark: Any) -> Position:
 def _character_fault(error: ReaderError, text: str) -> SyntaxFaultError:
     before = text[: text.index(chr(error.character))]
     position = Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
-    return SyntaxFaultError(position, f"YAML has no character U+{error.character:04X}", "delete it")
+    return SyntaxFaultError(position, "yaml-character", number=error.character)
 
 
 # TOML and JSON: their parsers keep no positions, so keys are looked for in the text
@@ -352,11 +319,9 @@ def read_toml(text: str) -> Located:
     except tomllib.TOMLDecodeError as error:
         raise _toml_fault(str(error), text) from error
     except RecursionError as error:
-        raise SyntaxFaultError(
-            Position(), f"values nest deeper than {MAX_NESTING}", "write them flat"
-        ) from error
+        raise SyntaxFaultError(Position(), "nested-deep", limit=MAX_NESTING) from error
     except ValueError as error:
-        raise SyntaxFaultError(Position(), "a number is too long", "write a shorter one") from error
+        raise SyntaxFaultError(Position(), "number-long") from error
     return _made_safe(Located(_as_texts(values), dict(_toml_positions(text))))
 
 
@@ -365,10 +330,8 @@ def _toml_fault(message: str, text: str) -> SyntaxFaultError:
     position = Position(int(found[1]), int(found[2])) if found else Position(text.count("\n") + 1)
     said = message.split(" (at ")[0]
     if said == "Cannot overwrite a value":
-        return SyntaxFaultError(position, "this key is written twice", "keep one of them")
-    return SyntaxFaultError(
-        position, f"this is not TOML: {said}", 'write texts in quotes: title = "A headline"'
-    )
+        return SyntaxFaultError(position, "key-twice", what="this key")
+    return SyntaxFaultError(position, "toml-invalid", said=said)
 
 
 def _toml_positions(text: str) -> Iterator[tuple[Place, Position]]:
@@ -397,17 +360,13 @@ def read_json(text: str) -> Located:
     try:
         values = json.loads(text, object_pairs_hook=_once, parse_int=_integer, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
-        raise SyntaxFaultError(
-            Position(error.lineno, error.colno), f"this is not JSON: {error.msg}", "check commas and quotes"
-        ) from error
+        here = Position(error.lineno, error.colno)
+        raise SyntaxFaultError(here, "json-invalid", said=error.msg) from error
     except RecursionError as error:
-        raise SyntaxFaultError(
-            Position(), f"values nest deeper than {MAX_NESTING}", "write them flat"
-        ) from error
+        raise SyntaxFaultError(Position(), "nested-deep", limit=MAX_NESTING) from error
     if not isinstance(values, dict):
-        raise SyntaxFaultError(
-            Position(), "the metadata is not a JSON object", 'write {"title": "A headline", ...}'
-        )
+        example = '{"title": "A headline", ...}'
+        raise SyntaxFaultError(Position(), "metadata-shape", found="not a JSON object", wanted=example)
     return _made_safe(Located(_as_texts(values), dict(_json_positions(text, values))))
 
 
@@ -416,18 +375,18 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(values) < len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for key in keys if keys.count(key) > 1)
-        raise SyntaxFaultError(Position(), f"`{twice}` is written twice", "keep one of them")
+        raise SyntaxFaultError(Position(), "key-twice", what=f"`{twice}`")
     return values
 
 
 def _integer(digits: str) -> int:
     if len(digits) > _LONGEST_NUMBER:
-        raise SyntaxFaultError(Position(), "a number is too long", "write a shorter one")
+        raise SyntaxFaultError(Position(), "number-long")
     return int(digits)
 
 
 def _no_constant(name: str) -> None:
-    raise SyntaxFaultError(Position(), f"JSON has no number {name}", "write another, or leave its key out")
+    raise SyntaxFaultError(Position(), "json-number", name=name)
 
 
 def _json_positions(text: str, values: dict[str, Any]) -> Iterator[tuple[Place, Position]]:
@@ -442,17 +401,15 @@ def _made_safe(found: Located) -> Located:
 
     def safe(value: Any, place: Place) -> Any:
         if len(place) >= MAX_NESTING and isinstance(value, dict | list):
-            raise SyntaxFaultError(
-                found.position(place), f"values nest deeper than {MAX_NESTING}", "write them flat"
-            )
+            raise SyntaxFaultError(found.position(place), "nested-deep", limit=MAX_NESTING)
         if isinstance(value, dict):
             return {xml_safe(key): safe(item, (*place, key)) for key, item in value.items()}
         if isinstance(value, list):
             return [safe(item, (*place, number)) for number, item in enumerate(value)]
         if not isinstance(value, str) or (match := next(unsafe_characters(value), None)) is None:
             return value
-        message = f"the character U+{ord(match[0]):04X} may stand in no feed and became U+FFFD"
-        found.warnings.append((found.position(place), "character-replaced", message, "delete it"))
+        what = f"the character U+{ord(match[0]):04X}"
+        found.warnings.append((found.position(place), "character-replaced", {"what": what}))
         return type(value)(xml_safe(value))
 
     found.values = safe(found.values, ())

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
-Level = Literal["error", "warning"]
+from feeds.rules import RULES, Level
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -46,6 +46,22 @@ class Problem:
         """The problem that `as_json` gave as `fields`."""
         named = {name: fields[name] for name in ("path", "level", "code", "message", "hint")}
         return cls(position=Position(fields["line"], fields["column"]), **named)
+
+
+def problem(code: str, path: str, position: Position = Position(), /, **values: Any) -> Problem:
+    """That the rule `code` is broken in the file `path`; `values` are the words that it leaves open."""
+    rule = RULES[code]
+    found, write = rule.found.format(**values), rule.write.format(**values)
+    return Problem(path, position, rule.level, code, found, write)
+
+
+class FieldError(ValueError):
+    """A value breaks the rule `code`; `values` are the words that it leaves open."""
+
+    def __init__(self, code: str, **values: Any) -> None:
+        super().__init__(code)
+        self.code = code
+        self.values = values
 
 
 class ContentError(Exception):

@@ -30,7 +30,7 @@ from typing import Any, NamedTuple, cast
 from feeds.formats.html import article_page
 from feeds.forms import Forms, forms_of
 from feeds.lifeline import end_with_parent
-from feeds.problems import Position, Problem
+from feeds.problems import Problem, problem
 from feeds.publication import Metadata, Publication
 from feeds.source.article import read_article
 from feeds.source.front_matter import MAX_FILE
@@ -228,9 +228,7 @@ def _too_complex(path: str, end: int | None) -> Problem:
         cause = f"no answer within {_WALL_SECONDS:.0f} s"
     else:
         cause = signal.Signals(-end).name if end < 0 else f"exit {end}"
-    found = f"reading this file took more time or memory than one article may ({cause})"
-    hint = "simplify the text: brackets, tables or footnotes that nest or repeat without end"
-    return Problem(path, Position(), "error", "file-too-complex", found, hint)
+    return problem("file-too-complex", path, cause=cause)
 
 
 def _main(connection: Connection[Any, Any], content: Path, publication: Publication, parent: int) -> None:
@@ -260,9 +258,9 @@ def _limited(content: Path, task: Task, publication: Publication) -> Outcome:
         raise  # the limit of this child: the parent reports the file
     except Exception as error:  # the one place that catches everything: one file must not cost the others
         where = traceback.extract_tb(error.__traceback__)[-1]
-        found = f"{type(error).__name__} in {Path(where.filename).name}:{where.lineno}: {error}"
-        hint = "this is a fault of the program: please report it with the file"
-        return Outcome(task.path, (Problem(task.path, Position(), "error", "program-fault", found, hint),))
+        file, kind = Path(where.filename).name, type(error).__name__
+        found = problem("program-fault", task.path, error=kind, file=file, line=where.lineno, message=error)
+        return Outcome(task.path, (found,))
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
@@ -281,9 +279,7 @@ def _read(content: Path, task: Task, publication: Publication) -> Outcome:
     except FileNotFoundError:
         return Outcome(task.path, (), gone=True)
     except OSError as error:
-        found = f"the file cannot be read: {error.strerror}"
-        hint = "let the server's user read it"
-        return Outcome(task.path, (Problem(task.path, Position(), "error", "file-unreadable", found, hint),))
+        return Outcome(task.path, (problem("file-unreadable", task.path, reason=error.strerror),))
     media = MediaFolder(content, publication.url)
     reading = read_article(task.path, data, publication, media, task.kept_id, task.with_text)
     outcome = Outcome(

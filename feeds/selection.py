@@ -9,7 +9,7 @@ from operator import attrgetter
 from pathlib import PurePosixPath
 
 from feeds.addresses import encoded, slug
-from feeds.problems import Position, Problem
+from feeds.problems import Problem, problem
 from feeds.publication import FeedKind, FeedSettings, Metadata, Seal
 
 FOLDERS: dict[FeedKind, str] = {
@@ -66,9 +66,7 @@ def _stem(path: str) -> str:
 
 def _rivalry(article: Metadata, what: str, rival: Metadata) -> Problem:
     value = article.id if what == "id" else article.url
-    message = f"the {what} {value} is that of {rival.path} already"
-    hint = "write another id" if what == "id" else "write another slug"
-    return Problem(article.path, Position(), "error", f"{what}-duplicate", message, hint)
+    return problem(f"{what}-duplicate", article.path, value=value, other=rival.path)
 
 
 def newest_first(articles: Iterable[Metadata]) -> list[Metadata]:

@@ -10,8 +10,10 @@ from typing import Any, TypeVar
 from pydantic import AliasChoices, BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
+from feeds.addresses import AddressError
+from feeds.dates import DateError
 from feeds.located import Located, Place
-from feeds.problems import Problem
+from feeds.problems import FieldError, Problem
 
 _WORDS = {
     "bool_parsing": "must be true or false",
@@ -53,33 +55,34 @@ def _problem(model: type[BaseModel], found: Located, path: str, details: Any) ->
     place: Place = details["loc"]
     name = str(place[0]) if place else "metadata"
     shown = ".".join(part for part in place if isinstance(part, str) and part != "[key]")
-    said = _WORDS.get(details["type"], details["msg"].removeprefix("Value error, "))
-    said = said.format(**details["ctx"]) if details["type"] in _WORDS and "ctx" in details else said
     if details["type"] == "missing" or details["input"] is None:
-        return found.problem(
-            path, place, "error", f"{name}-missing", f"{shown} is missing", hint(model, name)
-        )
+        return found.problem("key-missing", path, place, key=shown, wanted=wanted(model, name))
     if details["type"] == "extra_forbidden":
         *around, last = place
         inner = model.model_fields[str(around[0])].annotation if around else model
         known = known_names(inner) if isinstance(inner, type) and issubclass(inner, BaseModel) else ()
-        return found.problem(
-            path,
-            place,
-            "error",
-            "key-unknown",
-            f"`{last}` is not known",
-            nearest(str(last), known) or "delete it",
-        )
-    return found.problem(path, place, "error", f"{name}-invalid", f"{shown}: {said}", hint(model, name))
+        return found.problem("setting-unknown", path, place, key=last, better=did_you_mean(str(last), known))
+    code, values = _broken_rule(details)
+    return found.problem(code, path, place, key=shown, wanted=wanted(model, name), **values)
 
 
-def hint(model: type[BaseModel], name: str) -> str:
+def _broken_rule(details: Any) -> tuple[str, dict[str, Any]]:
+    """Which rule a value breaks, and what there is to say about it."""
+    error = details.get("ctx", {}).get("error")
+    if isinstance(error, FieldError):
+        return error.code, error.values
+    said = _WORDS.get(details["type"], details["msg"].removeprefix("Value error, "))
+    said = said.format(**details["ctx"]) if details["type"] in _WORDS and "ctx" in details else said
+    codes = {DateError: "date-invalid", AddressError: "address-invalid"}
+    return codes.get(type(error), "value-invalid"), {"said": said}
+
+
+def wanted(model: type[BaseModel], name: str) -> str:
     """What to write for the field `name`: its description in the model."""
     for field_name, info in model.model_fields.items():
         if name in _names(field_name, info) and info.description:
-            return info.description
-    return "correct the value"
+            return info.description.removeprefix("write ")
+    raise KeyError(name)
 
 
 @cache
@@ -100,8 +103,8 @@ def _names(field_name: str, info: FieldInfo) -> list[str]:
     return [str(name) for name in alias.choices] if isinstance(alias, AliasChoices) else [field_name]
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """What an author probably meant by an unknown name, `did you mean title?`, or nothing."""
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """What an author probably meant by an unknown name, `: did you mean title?`, or nothing."""
     spellings = {one.lower(): one for one in sorted(known)}
     close = difflib.get_close_matches(name.lower(), spellings, 1, 0.6)
-    return f"did you mean {spellings[close[0]]}?" if close else ""
+    return f": did you mean {spellings[close[0]]}?" if close else ""

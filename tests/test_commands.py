@@ -73,8 +73,8 @@ def test_build_publishes_the_rest_and_exits_1_when_a_file_has_an_error(newsroom:
 @pytest.mark.parametrize(
     ("publication", "said"),
     [
-        ('title = "X"\n', "publication.toml:1:1: error[description-missing]"),
-        ('title = "X\n', "publication.toml:1:11: error[config-invalid]"),
+        ('title = "X"\n', "publication.toml:1:1: error[key-missing]"),
+        ('title = "X\n', "publication.toml:1:11: error[toml-invalid]"),
         ('titel = "X"\n', "did you mean title?"),
     ],
 )
@@ -143,7 +143,7 @@ def test_status_tells_what_the_last_build_knew(newsroom: Newsroom) -> None:
     text = newsroom.run("status").stdout
     assert "published: 1 articles in 2 feeds" in text
     assert "next due: 2998-12-31T23:00:00Z" in text
-    assert "articles/bad.md:3:1: error[published-invalid]" in text
+    assert "articles/bad.md:3:1: error[date-invalid]" in text
     assert "not running" in text
 
 

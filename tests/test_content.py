@@ -94,7 +94,7 @@ def test_check_speaks_of_nothing_else_and_exits_1(checked: subprocess.CompletedP
 def test_a_problem_is_one_line_that_says_where_what_and_what_to_write(name: str) -> None:
     for line in EXPECTED[name].splitlines():
         assert line.isprintable()
-        assert re.fullmatch(r"[\w.-]+:\d+:\d+: (error|warning)\[[a-z-]+\] .+; .+", line)
+        assert re.fullmatch(r"[\w.-]+:\d+:\d+: (error|warning)\[[a-z0-9-]+\] .+; .+", line)
 
 
 def test_problems_stand_in_the_order_of_their_places(checked: subprocess.CompletedProcess[str]) -> None:
@@ -123,7 +123,7 @@ def test_a_name_that_is_not_utf_8_is_a_problem_of_that_file_alone(newsroom: News
     except OSError:
         pytest.skip("this file system wants names in UTF-8")
     done = newsroom.run("build")
-    assert "caf<U+DCE9>.md:1:1: error[file-name] its name is not UTF-8; rename the file" in done.stderr
+    assert "caf<U+DCE9>.md:1:1: error[file-name] the name of this file is not UTF-8; rename" in done.stderr
     assert "Good" in (newsroom.public / "feed.rss").read_text("utf-8")
 
 

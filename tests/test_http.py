@@ -1155,7 +1155,7 @@ def test_a_server_that_does_not_know_its_address_does_not_start(newsroom: Newsro
     newsroom.write("publication.toml", PUBLICATION.replace("url =", "# url ="))
     refused = newsroom.run("serve")
     assert refused.returncode == 2
-    assert "[url-missing]" in refused.stderr
+    assert "[key-missing] url" in refused.stderr
 
 
 CACHE = """

@@ -77,7 +77,7 @@ def everything(server: Server) -> Iterator[str]:
 def test_a_bad_file_is_one_line_in_the_log_and_the_feeds_stay_up(newsroom: Newsroom, server: Server) -> None:
     before = server.titles()
     file = newsroom.article("bad", title="Bad", published="2024-02-30")
-    said = "articles/bad.md:3:1: error[published-invalid]"
+    said = "articles/bad.md:3:1: error[date-invalid]"
     wait_until(lambda: any(said in line for line in server.lines()))
     newsroom.article("worse", title="Good after all")
     wait_until(lambda: set(server.titles()) == {*before, "Good after all"})
@@ -94,7 +94,7 @@ def test_a_wrong_configuration_keeps_the_old_one_in_force(newsroom: Newsroom, se
     right = file.read_text("utf-8")
     before = server.get("/feed.rss").body
     file.write_text(right.replace("title =", "titel ="), "utf-8")
-    wait_until(lambda: any("publication.toml:2:1: error[key-unknown]" in line for line in server.lines()))
+    wait_until(lambda: any("publication.toml:2:1: error[setting-unknown]" in line for line in server.lines()))
     assert server.get("/feed.rss").body == before
     file.write_text(right.replace("The Example", "Another Example"), "utf-8")
     wait_until(lambda: b"<title>Another Example</title>" in server.get("/feed.rss").body)

@@ -362,7 +362,7 @@ def test_a_folder_moved_in_is_published_and_one_moved_within_keeps_its_articles(
 def test_a_file_that_is_invalid_from_the_start_costs_the_others_nothing(
     newsroom: Newsroom, server: Server, reader: Reader
 ) -> None:
-    said = "articles/invalid.md:3:1: error[published-invalid]"
+    said = "articles/invalid.md:3:1: error[date-invalid]"
     assert server.get("/ready").status == 200
     assert reader.histories("Invalid") == [[None]] * 3
     assert len(complaints(server, said)) == len(complaints(server, "invalid.md")) == 1

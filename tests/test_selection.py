@@ -211,7 +211,8 @@ def test_a_copied_file_is_a_problem_and_its_original_stays(newsroom: Newsroom) -
     assert done.returncode == 1
     assert done.stdout == (
         "articles/a-copy.md:1:1: error[id-duplicate] "
-        "the id urn:example:one is that of articles/a.md already; write another id\n"
+        "the id urn:example:one is that of articles/a.md already; write another id, "
+        "or delete the line if this file began as a copy\n"
     )
 
 

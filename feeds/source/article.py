@@ -26,13 +26,13 @@ from feeds.addresses import (
     web_url,
 )
 from feeds.located import Located, Place
-from feeds.problems import ContentError, Level, Position, Problem
+from feeds.problems import ContentError, Position, Problem, problem
 from feeds.publication import Article, Author, Enclosure, Image, Metadata, Publication
 from feeds.source.fields import MAX_ID, ArticleFields, AuthorFields, EnclosureFields, Fields, ImageFields
 from feeds.source.folder import MEDIA
 from feeds.source.front_matter import Source, read_source
 from feeds.source.media import MediaFolder
-from feeds.typed import check, hint, known_names, nearest, spellings
+from feeds.typed import check, did_you_mean, known_names, spellings, wanted
 
 LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 """The shape of a language tag (RFC 5646)."""
@@ -95,8 +95,8 @@ def read_article(
     if fields is not None:
         reader = _ArticleReader(path, source, fields, publication, media, kept_id, problems)
         for field_name, message in clock_changes:
-            hint = "write the offset too, as in 2026-05-12T13:20:00+02:00"
-            reader.report(reader.date_key(field_name), "warning", "date-clock-change", message, hint)
+            place = reader.date_key(field_name)
+            reader.report("date-clock-change", place, key=place[0], said=message)
         article = reader.article()
         if not any(problem.level == "error" for problem in problems):
             metadata = article.metadata
@@ -108,32 +108,30 @@ def read_article(
 
 
 def _metadata_warnings(path: str, metadata: Located) -> Iterator[Problem]:
-    for position, *what in metadata.warnings:
-        yield Problem(path, position, "warning", *what)
+    for position, code, words in metadata.warnings:
+        yield problem(code, path, position, **words)
     for place, values, model in _tables(metadata.values):
-        for key, code, found, hint_ in _faults_of_keys(tuple(values), model):
-            yield metadata.problem(path, (*place, key), "warning", code, found, hint_)
+        for code, words in _faults_of_keys(tuple(values), model):
+            yield metadata.problem(code, path, (*place, words["key"]), **words)
 
 
 @lru_cache(maxsize=100)  # most articles of a publication have the same keys
-def _faults_of_keys(keys: tuple[str, ...], model: type[Fields]) -> list[tuple[str, str, str, str]]:
+def _faults_of_keys(keys: tuple[str, ...], model: type[Fields]) -> list[tuple[str, dict[str, str]]]:
     return [*_unknown(keys, model), *_repeated(keys, model)]
 
 
-def _unknown(keys: tuple[str, ...], model: type[Fields]) -> Iterator[tuple[str, str, str, str]]:
+def _unknown(keys: tuple[str, ...], model: type[Fields]) -> Iterator[tuple[str, dict[str, str]]]:
     known = known_names(model)
     for key in keys:
         if key not in known:
-            better = nearest(key, known) or "delete it"
-            yield key, "key-unknown", f"`{key}` is not known and was ignored", better
+            yield "key-unknown", {"key": key, "better": did_you_mean(key, known)}
 
 
-def _repeated(keys: tuple[str, ...], model: type[Fields]) -> Iterator[tuple[str, str, str, str]]:
+def _repeated(keys: tuple[str, ...], model: type[Fields]) -> Iterator[tuple[str, dict[str, str]]]:
     for names in spellings(model):
         counts, *ignored = [name for name in names if name in keys] or [""]
         for key in ignored:
-            found = f"`{key}` means the same as `{counts}` and was ignored"
-            yield key, "key-repeated", found, "keep one of them"
+            yield "key-repeated", {"key": key, "counts": counts}
 
 
 def _tables(values: dict[str, Any]) -> Iterator[tuple[Place, dict[str, Any], type[Fields]]]:
@@ -168,8 +166,8 @@ class _ArticleReader:
         self.kept_id = kept_id
         self.problems = problems
 
-    def report(self, place: Place, level: Level, code: str, message: str, hint: str) -> None:
-        self.problems.append(self.source.metadata.problem(self.path, place, level, code, message, hint))
+    def report(self, code: str, place: Place, **values: Any) -> None:
+        self.problems.append(self.source.metadata.problem(code, self.path, place, **values))
 
     def date_key(self, name: str) -> Place:
         """Where the date stands that the field `name` is read from."""
@@ -178,9 +176,7 @@ class _ArticleReader:
     def article(self) -> Article:
         fields, publication = self.fields, self.publication
         if fields.published - datetime.now(UTC) > _FAR:
-            found = f"the article is published in {fields.published.year}, more than 10 years from now"
-            hint = "correct the year, unless it is meant"
-            self.report(self.date_key("published"), "warning", "date-far", found, hint)
+            self.report("date-far", self.date_key("published"), year=fields.published.year)
         page = self.page()
         url = fields.link or below(publication.url, page)
         return Article(
@@ -209,9 +205,7 @@ class _ArticleReader:
             footer = self.footer(article)
         except markup.MarkupError as error:
             here = Position(self.source.body_line)
-            self.problems.append(
-                Problem(self.path, here, "error", "body-too-complex", str(error), "simplify the text")
-            )
+            self.problems.append(problem("body-too-complex", self.path, here, said=error))
             return article
         summary = self.fields.summary or markup.shortened(body.first_paragraph)
         image = article.image if article.image and article.image.url not in body.images else None
@@ -233,16 +227,12 @@ class _ArticleReader:
             found_at = re.search(f"<{name}", text, re.IGNORECASE)
             before = text[: found_at.start() if found_at else 0]
             here = Position(self.source.body_line + before.count("\n"), len(before) - before.rfind("\n"))
-            found = f"<{name}> may stand in no feed and was taken out"
-            hint = "say it in text, or link to it"
-            self.problems.append(Problem(self.path, here, "warning", "markup-removed", found, hint))
+            self.problems.append(problem("markup-removed", self.path, here, name=name))
         for offset, host in mixed_hosts(text):
             here = Position(
                 self.source.body_line + text.count("\n", 0, offset), offset - text.rfind("\n", 0, offset)
             )
-            found = f"{host} mixes letters of two scripts that look alike"
-            hint = "write the host in one script, unless it is meant"
-            self.problems.append(Problem(self.path, here, "warning", "link-lookalike", found, hint))
+            self.problems.append(problem("link-lookalike", self.path, here, host=host))
         return rendered
 
     def footer(self, article: Article) -> str:
@@ -255,15 +245,13 @@ class _ArticleReader:
     def title(self) -> str:
         title = self.fields.title
         if len(title) > MAX_TITLE:
-            found = f"the title has {len(title):,} characters"
-            self.report(("title",), "warning", "title-long", found, "write a headline of one line")
+            self.report("title-long", ("title",), length=len(title))
         return title
 
     def updated(self) -> datetime:
         published, updated = self.fields.published, self.fields.updated
         if updated and updated < published:
-            found = "updated is before published and was ignored"
-            self.report(("updated",), "warning", "updated-early", found, "write a later date or leave it out")
+            self.report("updated-early", ("updated",))
         return max(updated or published, published)
 
     def slug(self) -> str:
@@ -286,20 +274,17 @@ class _ArticleReader:
             for number, part in enumerate(_template(self.publication.permalink))
         )
         if any(len(part.encode()) > MAX_NAME for part in unquote(page).split("/")):
-            found = f"a part of the address /{page} has more than {MAX_NAME} bytes"
-            self.report(("slug",), "error", "address-long", found, "write a short slug")
+            self.report("address-long", ("slug",), page=page, limit=MAX_NAME)
         if page.partition("/")[0] in RESERVED:
-            found = f"the address /{page} is among those of feeds and files"
-            self.report(("slug",), "error", "address-reserved", found, "write another slug or section")
+            self.report("address-reserved", ("slug",), page=page)
         return page
 
     def address(self, place: Place, reference: str, base: str) -> str:
         try:
             return web_url(absolute(reference, base, self.publication.url))
         except AddressError as error:
-            self.report(
-                place, "error", f"{place[0]}-invalid", str(error), "write a path such as /media/port.jpg"
-            )
+            key, path = ".".join(map(str, place)), "a path such as /media/port.jpg"
+            self.report("address-invalid", place, key=key, said=error, wanted=path)
             return reference
 
     def authors(self) -> tuple[Author, ...]:
@@ -311,16 +296,13 @@ class _ArticleReader:
         """Without empty ones; of spellings that share a slug, the first."""
         kept = {slug(tag): tag for tag in reversed(self.fields.tags or []) if tag}
         if self.fields.tags and "" in self.fields.tags:
-            self.report(("tags",), "warning", "tag-empty", "an empty tag was ignored", "delete it")
+            self.report("tag-empty", ("tags",))
         return tuple(tag for tag in dict.fromkeys(self.fields.tags or []) if tag and kept[slug(tag)] == tag)
 
     def language(self) -> str:
         language = self.fields.language
         if language and not LANGUAGE_TAG.fullmatch(language):
-            found = f"{language!r} is not a language tag and was ignored"
-            self.report(
-                ("language",), "warning", "language-invalid", found, "write a tag such as es or pt-BR"
-            )
+            self.report("language-ignored", ("language",), value=language)
             language = None
         return language or self.publication.language
 
@@ -353,9 +335,8 @@ class _ArticleReader:
         media_type = fields.type or (facts.type if facts else None)
         for name, value in (("length", length), ("type", media_type)):
             if not value:
-                found = f"enclosure.{name} is missing, and no file in media/ tells it"
-                what = hint(ArticleFields, "enclosure")
-                self.report(("enclosure",), "error", "enclosure-missing", found, what)
+                what = wanted(ArticleFields, "enclosure")
+                self.report("enclosure-missing", ("enclosure",), key=f"enclosure.{name}", wanted=what)
         return Enclosure(url, length or 0, media_type or "", fields.duration)
 
 

@@ -23,21 +23,24 @@ _CLOSED_BY = {
 _CONTROL = re.compile("[\u202a-\u202c\u2066-\u2069]")
 
 
-def direction_faults(text: str) -> Iterator[tuple[int, str, str]]:
-    """Where in `text` the direction is overridden, or turned and not turned back: offset, what, what to do.
+def direction_faults(text: str) -> Iterator[tuple[int, str, dict[str, str]]]:
+    """Where in `text` the direction is overridden, or turned and not turned back: offset, rule, values.
 
     Marks (U+200E, U+200F) and pairs that are closed in their paragraph are how such text is written rightly.
     """
     for match in _OVERRIDE.finditer(text) if any(sign in text for sign in _SIGNS) else ():
-        name = match[0] if match[0].isascii() else f"U+{ord(match[0]):04X}"
-        yield match.start(), f"{name} turns the text after it around", "delete the character"
+        name = match[0] if match[0].isascii() else _name(match[0])
+        yield match.start(), "direction-override", {"character": name}
     if not _CONTROL.search(text):
         return
     for paragraph in _PARAGRAPH.finditer(text):
         for offset, character in _left_open(paragraph[0]):
-            found = f"U+{ord(character):04X} changes the direction and is not closed in its paragraph"
-            hint = f"delete it, or close it with U+{ord(_CLOSED_BY[character]):04X}"
-            yield paragraph.start() + offset, found, hint
+            names = {"character": _name(character), "close": _name(_CLOSED_BY[character])}
+            yield paragraph.start() + offset, "direction-open", names
+
+
+def _name(character: str) -> str:
+    return f"U+{ord(character):04X}"
 
 
 def _left_open(paragraph: str) -> list[tuple[int, str]]:

@@ -21,6 +21,7 @@ from feeds import dates, shapes
 from feeds.addresses import ascii_id, is_slug, web_url
 from feeds.located import Quoted
 from feeds.markup import one_line
+from feeds.problems import FieldError
 
 MAX_ID = 255
 """Characters of an id in a feed: readers keep it in a column of that width."""
@@ -74,7 +75,7 @@ def _said(value: str) -> str:
 
 def _uri(value: str) -> str:
     if not re.fullmatch(_URI, value):
-        raise ValueError(f"{value!r} is not a URI")
+        raise FieldError("id-invalid", value=value)
     if len(ascii_id(value)) > MAX_ID:
         raise ValueError(f"must have at most {MAX_ID} characters when it is percent-encoded")
     return value
@@ -82,19 +83,19 @@ def _uri(value: str) -> str:
 
 def _mime_type(value: str) -> str:
     if not re.fullmatch(_MIME_TYPE, value):
-        raise ValueError(f"{value!r} is not a MIME type")
+        raise FieldError("mime-type-invalid", value=value)
     return value
 
 
 def _email(value: str) -> str:
     if not re.fullmatch(_EMAIL, value):
-        raise ValueError(f"{value!r} is not an e-mail address")
+        raise FieldError("email-invalid", value=value)
     return value
 
 
 def _own_slug(value: str) -> str:
     if not is_slug(value):
-        raise ValueError(f"{value!r} cannot stand in an address")
+        raise FieldError("slug-invalid", value=value)
     return value
 
 

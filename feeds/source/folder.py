@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
-from feeds.problems import Position, Problem
+from feeds.problems import Problem, problem
 
 ARTICLE_SUFFIXES = {".md", ".html", ".yaml", ".toml", ".json"}
 
@@ -113,8 +113,7 @@ def _link_problem(content: Path, path: str) -> Problem:
         leads = "leads to something in this folder" if inside else "leads outside the content folder"
     except (OSError, RuntimeError):  # the second for a circle, up to Python 3.12
         leads = "leads nowhere"
-    found = f"this symbolic link {leads}; links are not followed"
-    return Problem(path, Position(), "warning", "link-ignored", found, "put the file itself here")
+    return problem("link-ignored", path, leads=leads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +194,7 @@ class Folder:
         """One for each folder that cannot be looked into, which stays as it was known, and for each link."""
         yield from self._link_problems
         for prefix in self._passed_over.closed:
-            found = "this folder cannot be read; what was known of its files stays published"
-            yield Problem(
-                prefix, Position(), "error", "folder-unreadable", found, "let the server's user read it"
-            )
+            yield problem("folder-unreadable", prefix)
 
     def _everything(self) -> dict[str, SourceFile | None]:
         self._passed_over = passed_over = PassedOver()

@@ -10,7 +10,7 @@ from itertools import islice
 
 from feeds.located import Located, SyntaxFaultError, read_json, read_toml, read_yaml
 from feeds.markup import unsafe_characters, xml_safe
-from feeds.problems import ContentError, Position, Problem, printable
+from feeds.problems import ContentError, Position, Problem, printable, problem
 from feeds.source.bidi import direction_faults
 from feeds.source.folder import is_utf_8, suffix
 
@@ -23,11 +23,11 @@ MAX_BLOCK = 64 * 1024
 _MOST_CHARACTER_PROBLEMS = 20
 _READERS: dict[str, Callable[[str], Located]] = {".yaml": read_yaml, ".toml": read_toml, ".json": read_json}
 _FENCES = {"---": read_yaml, "+++": read_toml}
-_BEGIN = "begin the file with --- on a line, metadata such as `title: A headline`, and --- on a line"
+_BEGIN = "--- on a line, title: A headline, published: 2026-05-12 13:20, and --- on a line"
 _BEGIN_ALL_METADATA = {
-    ".yaml": "write title: A headline and published: 2026-05-12 13:20",
-    ".toml": 'write title = "A headline" and published = 2026-05-12T13:20:00',
-    ".json": 'write {"title": "A headline", "published": "2026-05-12 13:20"}',
+    ".yaml": "title: A headline and published: 2026-05-12 13:20",
+    ".toml": 'title = "A headline" and published = 2026-05-12T13:20:00',
+    ".json": '{"title": "A headline", "published": "2026-05-12 13:20"}',
 }
 
 
@@ -47,9 +47,9 @@ def read_source(path: str, data: bytes, with_text: bool = True) -> Source:
     Raises ContentError.
     """
     if not is_utf_8(path):
-        raise _failure(printable(path), Position(), "file-name", "its name is not UTF-8", "rename the file")
+        raise ContentError(problem("file-name", printable(path)))
     if not data:
-        raise _failure(path, Position(), "file-empty", "the file is empty", _beginning(path))
+        raise ContentError(problem("file-empty", path, begin=_beginning(path)))
     text = decoded(path, data)
     warnings: tuple[Problem, ...] = ()
     if with_text:
@@ -58,31 +58,27 @@ def read_source(path: str, data: bytes, with_text: bool = True) -> Source:
     try:
         metadata, body, body_line = _split(path, text)
     except SyntaxFaultError as fault:
-        raise _failure(path, fault.position, "front-matter-invalid", str(fault), fault.hint) from fault
+        raise ContentError(fault.problem(path)) from fault
     if len(metadata.values) > 0 or text.strip():
         return Source(metadata, body, body_line, warnings)
-    raise _failure(path, Position(), "front-matter-missing", "there is no metadata", _beginning(path))
+    raise ContentError(problem("front-matter-missing", path, begin=_beginning(path)))
 
 
 def decoded(path: str, data: bytes) -> str:
     """The text of a file, with `\\n` for every line end. Raises ContentError."""
     if len(data) > MAX_FILE:
-        raise _failure(
-            path, Position(), "file-too-large", f"the file has over {MAX_FILE:,} bytes", "split the article"
-        )
+        raise ContentError(problem("file-too-large", path, limit=MAX_FILE))
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise _failure(path, Position(), "file-encoding", "the file is UTF-16", "save it as UTF-8")
+        raise ContentError(problem("file-utf-16", path))
     if data.count(0) > len(data) // 8 or data.startswith((b"\xff\xd8\xff", b"\x89PNG", b"GIF8")):
-        raise _failure(
-            path, Position(), "file-binary", "the file is binary or damaged", "restore it from a backup"
-        )
+        raise ContentError(problem("file-binary", path))
     try:
         text = data.removeprefix(b"\xef\xbb\xbf").decode()
     except UnicodeDecodeError as error:
         before = error.object[: error.start].decode()
         position = Position(before.count("\n") + 1, len(before) - before.rfind("\n"))
-        found = f"the byte 0x{error.object[error.start]:02X} is not UTF-8"
-        raise _failure(path, position, "file-encoding", found, "save the file as UTF-8") from error
+        byte = error.object[error.start]
+        raise ContentError(problem("file-encoding", path, position, byte=byte)) from error
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
@@ -95,17 +91,13 @@ def _split(path: str, text: str) -> tuple[Located, str, int]:
         return _fenced(read, fence, rest)
     if text.startswith("{"):
         return _json_block(text)
-    raise SyntaxFaultError(Position(), "there is no metadata above the text", _BEGIN)
+    raise SyntaxFaultError(Position(), "front-matter-missing", begin=_BEGIN)
 
 
 def _fenced(read: Callable[[str], Located], fence: str, rest: str) -> tuple[Located, str, int]:
     end = re.search(rf"^{re.escape(fence)}[ \t]*(\n|\Z)", rest, re.MULTILINE)
     if end is None:
-        raise SyntaxFaultError(
-            Position(),
-            f"the block that {fence} opens here is not closed",
-            f"write {fence} on a line below it",
-        )
+        raise SyntaxFaultError(Position(), "front-matter-open", fence=fence)
     block = _bounded(rest[: end.start()])
     body_line = block.count("\n") + 3
     return read("\n" + block), rest[end.end() :], body_line  # the blank line keeps the file's line numbers
@@ -123,9 +115,7 @@ def _json_block(text: str) -> tuple[Located, str, int]:
 
 def _bounded(block: str) -> str:
     if len(block) > MAX_BLOCK:
-        raise SyntaxFaultError(
-            Position(), f"the metadata has over {MAX_BLOCK:,} characters", "move text into the body"
-        )
+        raise SyntaxFaultError(Position(), "front-matter-large", limit=MAX_BLOCK)
     return xml_safe(block)
 
 
@@ -134,13 +124,13 @@ def _character_problems(path: str, text: str) -> Iterator[Problem]:
     for number, match in enumerate(matches, 1):
         position = _position(text, match.start())
         if number > _MOST_CHARACTER_PROBLEMS:
-            found = f"{sum(1 for _ in matches) + 1:,} more such characters became U+FFFD"
-            yield Problem(path, position, "warning", "character-replaced", found, "delete them")
+            more = f"each of {sum(1 for _ in matches) + 1:,} more characters like it"
+            yield problem("character-replaced", path, position, what=more)
             break
-        found = f"the character U+{ord(match[0]):04X} may stand in no feed and became U+FFFD"
-        yield Problem(path, position, "warning", "character-replaced", found, "delete it")
-    for offset, found, hint in islice(direction_faults(text), _MOST_CHARACTER_PROBLEMS):
-        yield Problem(path, _position(text, offset), "warning", "text-direction", found, hint)
+        what = f"the character U+{ord(match[0]):04X}"
+        yield problem("character-replaced", path, position, what=what)
+    for offset, code, values in islice(direction_faults(text), _MOST_CHARACTER_PROBLEMS):
+        yield problem(code, path, _position(text, offset), **values)
 
 
 def _position(text: str, offset: int) -> Position:
@@ -149,7 +139,3 @@ def _position(text: str, offset: int) -> Position:
 
 def _beginning(path: str) -> str:
     return _BEGIN_ALL_METADATA.get(suffix(path), _BEGIN)
-
-
-def _failure(path: str, position: Position, code: str, message: str, hint: str) -> ContentError:
-    return ContentError(Problem(path, position, "error", code, message, hint))
