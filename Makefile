@@ -1,4 +1,4 @@
-.PHONY: help serve test check lock schemas chaos soak fuzz bench bench-peers bench-build bench-update bench-serve
+.PHONY: help serve test check lock schemas rules chaos soak fuzz bench bench-peers bench-build bench-update bench-serve
 
 SIZES ?= 1000 10000
 
@@ -25,6 +25,9 @@ lock:  ## Write both lists of hashed requirements anew; needs uv
 schemas:  ## Write schemas/ anew, after a change of what authors may write or of the time zones
 	.venv/bin/python -m feeds schema front-matter > schemas/front-matter.json
 	.venv/bin/python -m feeds schema publication > schemas/publication.json
+
+rules:  ## Write the reference of all rules of `check`, docs/reference/rules.md
+	.venv/bin/python -m feeds.rules.reference
 
 chaos:  ## Kill, fill, cut off and flood it (as root it also mounts small disks); 25 minutes
 	CHAOS_RESULTS=$(or $(CHAOS_RESULTS),chaos.jsonl) .venv/bin/python -m pytest -n 0 -m chaos tests/chaos

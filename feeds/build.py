@@ -16,8 +16,10 @@ from typing import TypeVar
 
 from feeds.archive import is_archived, new_seals
 from feeds.catalogue import Catalogue, Update
+from feeds.check.publication import feed_problems, publication_problems
 from feeds.config import load_publication
 from feeds.documents import Document, everything, touched, without_pages
+from feeds.forms import Forms
 from feeds.history import events_of, renames
 from feeds.hold import Hold
 from feeds.index import Entry, Index, discard, fingerprint
@@ -149,10 +151,16 @@ class Builder:
         return work.finish(problems, self.clock().replace(microsecond=0))
 
     def check(self) -> tuple[Problem, ...]:
-        """Every problem of the content, without publishing anything. Raises ContentError and OSError."""
+        """Every problem of the content and of what it would become, without publishing anything.
+
+        Raises ContentError and OSError.
+        """
         work, problems = self._ready()
-        work.read_all(with_text=True, at=self.clock())
-        return work.problems(problems)
+        work.read_all(with_text=True, at=self.clock(), check=True)
+        found = work.problems((*problems, *publication_problems(work.publication, self.content)))
+        all_read = not any(problem.level == "error" for problem in found)
+        of_feeds = feed_problems(work.catalogue, work.ledger, work.folder, work.entries, all_read)
+        return tuple(sorted([*found, *of_feeds]))
 
     def articles_without_id(self) -> list[Metadata]:
         """Those whose file names no id, with the id that they have. Raises ContentError and OSError."""
@@ -337,10 +345,15 @@ class _Work:
         self._made += left - len(self.todo)
         self.builder.progress("writing", self._made, self._made + len(self.todo))
 
-    def read_all(self, with_text: bool, at: datetime) -> list[Outcome]:
+    def entries(self, articles: Iterable[Metadata]) -> dict[str, Forms]:
+        """The entries of `articles`, by path of their files."""
+        tasks = [Task(article.path, article.id) for article in articles]
+        return {outcome.path: outcome.text.forms for outcome in self.readers.read(tasks) if outcome.text}
+
+    def read_all(self, with_text: bool, at: datetime, check: bool = False) -> list[Outcome]:
         """Reads every file, and takes what is in it."""
         scan = self.folder.look()
-        tasks = [Task(file.path, self.ledger.ids.get(file.path), with_text) for file in scan.articles]
+        tasks = [Task(file.path, self.ledger.ids.get(file.path), with_text, check) for file in scan.articles]
         outcomes: list[Outcome] = []
         while tasks:
             found = [outcome._replace(text=None) for outcome in self.readers.read(tasks)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import fcntl
 import json
 import logging
@@ -167,12 +168,19 @@ def build(
 @cli.command(epilog="Example: feedwright check --content newsroom")
 @content_option
 @option("--json", "as_json", is_flag=True, help="Print the problems as a JSON list.")
+@click.option("--explain", metavar="CODE", help="Print what the rule CODE is about, and do not check.")
 @ledger_option
-def check(content: Path, as_json: bool, ledger: Path | None) -> None:
-    """Print every problem as path:line:column: level[code] message; what to write."""
+def check(content: Path, as_json: bool, explain: str | None, ledger: Path | None) -> None:
+    """Print every problem as path:line:column: level[code] message; what to write.
+
+    An error keeps its file out of the feeds. What a warning is about is published.
+    """
     from feeds.build import Builder
 
     logs.configure()
+    if explain:
+        _explain(explain, as_json)
+        return
     _require_content(content)
     with _failures_told(content), Builder(content, content, ledger=ledger, preview=True) as builder:
         try:
@@ -185,6 +193,17 @@ def check(content: Path, as_json: bool, ledger: Path | None) -> None:
         for problem in problems:
             click.echo(problem_line(problem))
     sys.exit(PROBLEMS if any(problem.level == "error" for problem in problems) else FINE)
+
+
+def _explain(code: str, as_json: bool) -> None:
+    from feeds.rules import RULES
+    from feeds.rules.reference import explained
+
+    if code not in RULES:
+        near = difflib.get_close_matches(code, RULES, 3, 0.4) or sorted(RULES)
+        _fail(f"there is no rule {code}; there are {', '.join(near)}")
+    rule = RULES[code]
+    click.echo(json.dumps(rule._asdict(), ensure_ascii=False, indent=1) if as_json else explained(rule))
 
 
 @cli.command(epilog="Example: feedwright status --content newsroom")

@@ -27,6 +27,9 @@ _FIRST_YEAR = "2026"
 _GONE = 410
 _TAG_AUTHORITY = r"[A-Za-z0-9@._-]+,\d{4}(-\d{2}(-\d{2})?)?"
 
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+"""Names of this machine, which mean another to everybody else."""
+
 
 def _site(value: str) -> str:
     if "?" in value or "#" in value:
@@ -212,5 +215,5 @@ def _warnings(table: PublicationTable, found: Located) -> Iterator[Problem]:
     host = _host(table.url)
     if table.id is None:
         yield found.problem("id-absent", CONFIG, ("url",), host=host, year=_FIRST_YEAR)
-    if host in ("localhost", "127.0.0.1", "::1"):
+    if host in LOCAL_HOSTS:
         yield found.problem("url-local", CONFIG, ("url",), host=host)

@@ -27,6 +27,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
+from feeds.check.articles import article_problems
 from feeds.formats.html import article_page
 from feeds.forms import Forms, forms_of
 from feeds.lifeline import end_with_parent
@@ -87,11 +88,15 @@ class Outcome(NamedTuple):
 
 
 class Task(NamedTuple):
-    """A file to read, with the id that it has by the ledger."""
+    """A file to read, with the id that it has by the ledger.
+
+    To `check` it is to look for what readers show wrong, and to make no entries.
+    """
 
     path: str
     kept_id: str | None = None
     with_text: bool = True
+    check: bool = False
 
 
 class _Child:
@@ -292,6 +297,9 @@ def _read(content: Path, task: Task, publication: Publication) -> Outcome:
     )
     if reading.article is None:
         return outcome
+    if task.check and reading.source:
+        more = article_problems(reading.article, reading.source, media)
+        return outcome._replace(problems=(*outcome.problems, *more), media=tuple(media.asked))
     page = article_page(reading.article, publication) if reading.article.page else None
     return outcome._replace(text=Text(forms_of(reading.article, publication), page))
 

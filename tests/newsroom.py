@@ -17,6 +17,7 @@ url = "https://example.org/"
 timezone = "Europe/Madrid"
 id = "example.org,2026"
 authors = ["Staff"]
+icon = "https://example.org/icon.png"
 """
 
 

@@ -57,7 +57,7 @@ def test_a_recording_elsewhere_needs_length_and_type(newsroom: Newsroom) -> None
     newsroom.article("a", enclosure="{url: 'https://example.com/a.mp3'}")
     newsroom.article("b", enclosure="{url: /media/missing.mp3, type: audio/mpeg}")
     said = newsroom.run("check").stdout.splitlines()
-    assert [line.split(", and no file")[0] for line in said] == [
+    assert [line.split(", and no file")[0] for line in said if "error[" in line] == [
         "articles/a.md:4:1: error[enclosure-missing] enclosure.length is missing",
         "articles/a.md:4:1: error[enclosure-missing] enclosure.type is missing",
         "articles/b.md:4:1: error[enclosure-missing] enclosure.length is missing",

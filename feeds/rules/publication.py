@@ -72,7 +72,7 @@ RULES = (
         "feed-empty",
         "warning",
         "no article is due, so every feed is empty",
-        "write one whose published is past and that has no draft: true",
+        "write one whose published is past and whose expires is not",
         "It is valid, but people who subscribe see nothing and take it for broken.",
         "RFC 4287, 4.1.1: a feed may have no entry",
     ),

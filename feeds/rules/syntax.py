@@ -182,8 +182,8 @@ RULES = (
         "write the value out, or put it in quotes if & or * belongs to it",
         _ONE_MEANING,
         "YAML 1.2.2, 3.2.2.2 and 7.1",
-        bad="title: *Breaking* news",
-        good='title: "*Breaking* news"',
+        bad="section: *culture",
+        good="section: Culture",
     ),
     Rule(
         "yaml-tag",

@@ -60,7 +60,7 @@ class Reading:
     """What became of a file: an article, unless one of the `problems` is an error.
 
     `metadata` are there also where the text alone cannot be used, or was not read. `has_own_id`: the file
-    names its id.
+    names its id. `source` is what the article was read from.
     """
 
     path: str
@@ -68,6 +68,7 @@ class Reading:
     problems: tuple[Problem, ...]
     metadata: Metadata | None = None
     has_own_id: bool = False
+    source: Source | None = None
 
 
 def read_article(
@@ -104,7 +105,7 @@ def read_article(
     if any(problem.level == "error" for problem in problems):
         article = None
     own = fields is not None and fields.id is not None
-    return Reading(path, article, tuple(sorted(problems)), metadata, own)
+    return Reading(path, article, tuple(sorted(problems)), metadata, own, source)
 
 
 def _metadata_warnings(path: str, metadata: Located) -> Iterator[Problem]:

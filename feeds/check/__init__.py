@@ -1,0 +1,1 @@
+"""What `feedwright check` finds in articles that can be published, and in the feeds that they become."""
