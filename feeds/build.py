@@ -49,6 +49,9 @@ _FIRST_YEAR = 2026
 UNFINISHED_SECONDS = 0.1
 """After so long a file that somebody is writing is looked at again."""
 
+_NOT_KEPT = {"file-unreadable", "date-far", "updated-future"}
+"""Rules that a file may break or not without a change of it."""
+
 _SLICE_SECONDS = 0.1
 _AT_A_TIME = 8
 """Files to read, or small documents to make, in the background: a save may have to wait for the end of it."""
@@ -87,7 +90,8 @@ class Builder:
 
     A `preview` shows what is due by `clock`; nothing is noted as removed, renamed or published. Who is
     `patient` looks again soon at what is `unfinished`, and a file is gone only then. The last configuration
-    that was right stays in force. `progress` is told of what takes long.
+    that was right stays in force. `progress` is told of what takes long. What `check` found is kept in the
+    folder `kept`, so that the next one reads what changed.
     """
 
     def __init__(
@@ -100,6 +104,7 @@ class Builder:
         preview: bool = False,
         patient: bool = False,
         progress: Progress = lambda *_: None,
+        kept: Path | None = None,
     ) -> None:
         self.content = content
         self.output = output
@@ -109,6 +114,7 @@ class Builder:
         self.preview = preview
         self.patient = patient
         self.progress = progress
+        self.kept = kept
         self._work: _Work | None = None
         self._publication: Publication | None = None
         self._configuration: tuple[SourceFile | None, tuple[Problem, ...]] = (None, ())
@@ -156,7 +162,7 @@ class Builder:
         Raises ContentError and OSError.
         """
         work, problems = self._ready()
-        work.read_all(with_text=True, at=self.clock(), check=True)
+        work.check_all(self.clock())
         found = work.problems((*problems, *publication_problems(work.publication, self.content)))
         all_read = not any(problem.level == "error" for problem in found)
         of_feeds = feed_problems(work.catalogue, work.ledger, work.folder, work.entries, all_read)
@@ -184,7 +190,7 @@ class Builder:
                     raise
                 problems = error.problems
         if self._work is None:
-            index = Index(None if self.preview else index_folder(self.output))
+            index = Index(self.kept if self.preview else index_folder(self.output))
             self._work = _Work(self, self._publication, index)
         elif self._publication != self._work.publication:
             self._work.configure(self._publication)
@@ -214,7 +220,7 @@ class _Work:
         self._media: dict[str, tuple[str, ...]] = {}
         self._site: list[SourceFile | None] = []
         self._anew = index.setting("made with") != self._fingerprint()
-        if self._anew:
+        if self._anew and not builder.preview:
             index.outdate()
         self._load()
         self._renderer = self._new_renderer()
@@ -233,7 +239,9 @@ class _Work:
         self.folder = Folder(self.builder.content, files)
         self.catalogue.load(articles)
         self.catalogue.unusable = unusable
-        if not self._anew:
+        if self._anew:
+            self.folder.forget()
+        elif not self.builder.preview:
             urgent = [one.owner for one in without_pages(self.catalogue) if one.is_urgent]
             owners = [*self.index.todo(), *self.output.damaged(urgent)]
             self.todo.put_first(map(Document.of, owners))
@@ -242,7 +250,8 @@ class _Work:
         return Renderer(self.folder, self.catalogue, self.ledger, self.output, self.readers)
 
     def _fingerprint(self) -> str:
-        return fingerprint(self.publication, self.builder.compress) + self.ledger.state
+        ledger = str(sorted(self.ledger.ids.items())) if self.builder.preview else self.ledger.state
+        return fingerprint(self.publication, self.builder.compress) + ledger
 
     def configure(self, publication: Publication) -> None:
         """From now on everything is made as `publication` wants it; what was public is not forgotten."""
@@ -350,10 +359,42 @@ class _Work:
         tasks = [Task(article.path, article.id) for article in articles]
         return {outcome.path: outcome.text.forms for outcome in self.readers.read(tasks) if outcome.text}
 
-    def read_all(self, with_text: bool, at: datetime, check: bool = False) -> list[Outcome]:
+    def check_all(self, at: datetime) -> None:
+        """Looks at what changed since the check that was kept, and keeps what it finds."""
+        scan = self.folder.look()
+        changed = dict.fromkeys([*(file.path for file in scan.articles), *self._beside(scan)])
+        outcomes = self._finished(
+            [Task(path, self.ledger.ids.get(path), check=True) for path in changed if path in self.folder]
+        )
+        for path in scan.gone:
+            self._know(path, (), ())
+        for outcome in outcomes:
+            self._know(outcome.path, outcome.problems, outcome.media)
+        gone: dict[str, Metadata | None] = dict.fromkeys(path for path in scan.gone if not is_media(path))
+        self.catalogue.update(gone | {outcome.path: outcome.metadata for outcome in outcomes}, at)
+        self.index.keep(
+            Entry(self.folder[one.path], one.digest, one.problems, one.media, metadata=one.metadata)
+            for one in outcomes
+            if is_utf_8(one.path) and not _NOT_KEPT.intersection(problem.code for problem in one.problems)
+        )
+        self.index.forget(filter(is_utf_8, scan.gone))
+        self.index.keep_media(scan.media, scan.gone)
+        self.index.keep_setting("made with", self._fingerprint())
+        self.index.commit()
+
+    def read_all(self, with_text: bool, at: datetime) -> list[Outcome]:
         """Reads every file, and takes what is in it."""
         scan = self.folder.look()
-        tasks = [Task(file.path, self.ledger.ids.get(file.path), with_text, check) for file in scan.articles]
+        outcomes = self._finished(
+            [Task(file.path, self.ledger.ids.get(file.path), with_text) for file in scan.articles]
+        )
+        for outcome in outcomes:
+            self._know(outcome.path, outcome.problems, ())
+        self.catalogue.update({outcome.path: outcome.metadata for outcome in outcomes}, at)
+        return outcomes
+
+    def _finished(self, tasks: Sequence[Task]) -> list[Outcome]:
+        """What came of `tasks`, once nobody is writing any of their files."""
         outcomes: list[Outcome] = []
         while tasks:
             found = [outcome._replace(text=None) for outcome in self.readers.read(tasks)]
@@ -361,9 +402,6 @@ class _Work:
             unfinished = {outcome.path for outcome in found if outcome.unfinished}
             tasks = [task for task in tasks if task.path in unfinished]
             time.sleep(UNFINISHED_SECONDS if tasks else 0)
-        for outcome in outcomes:
-            self._know(outcome.path, outcome.problems, ())
-        self.catalogue.update({outcome.path: outcome.metadata for outcome in outcomes}, at)
         return outcomes
 
     def _note_renames(self, scan: Scan, at: datetime) -> None:
@@ -376,8 +414,7 @@ class _Work:
 
     def _read(self, scan: Scan) -> dict[str, _Reading]:
         """What became of the changed files, and of those that were read beside media that changed."""
-        media = {file.path for file in scan.media} | set(scan.gone)
-        beside = [path for path, asked in self._media.items() if media.intersection(asked)] if media else []
+        beside = self._beside(scan)
         paths = dict.fromkeys([*(file.path for file in scan.articles), *beside])
         few = len(paths) <= _FEW
         tasks = {
@@ -409,6 +446,11 @@ class _Work:
             readings[path] = _Reading(outcome._replace(text=None), failed, path in beside)
         self.index.outdate_texts(path for path in readings if not tasks[path].with_text)
         return readings
+
+    def _beside(self, scan: Scan) -> list[str]:
+        """The files that were read beside media that changed."""
+        media = {file.path for file in scan.media} | set(scan.gone)
+        return [path for path, asked in self._media.items() if media.intersection(asked)] if media else []
 
     def _without_held(self, scan: Scan, readings: Mapping[str, _Reading], at: datetime) -> Scan:
         """`scan` without the removals that are held; with those that were, and are not any more."""

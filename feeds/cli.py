@@ -169,20 +169,30 @@ def build(
 @content_option
 @option("--json", "as_json", is_flag=True, help="Print the problems as a JSON list.")
 @click.option("--explain", metavar="CODE", help="Print what the rule CODE is about, and do not check.")
+@output_option
 @ledger_option
-def check(content: Path, as_json: bool, explain: str | None, ledger: Path | None) -> None:
+def check(
+    content: Path, as_json: bool, explain: str | None, output: Path | None, ledger: Path | None
+) -> None:
     """Print every problem as path:line:column: level[code] message; what to write.
 
-    An error keeps its file out of the feeds. What a warning is about is published.
+    An error keeps its file out of the feeds. What a warning is about is published. Where something was
+    built before, only what changed since the last check is read.
     """
     from feeds.build import Builder
+    from feeds.status import index_folder
 
     logs.configure()
     if explain:
         _explain(explain, as_json)
         return
     _require_content(content)
-    with _failures_told(content), Builder(content, content, ledger=ledger, preview=True) as builder:
+    beside = index_folder(_output(content, output))
+    kept = beside / "check" if os.access(beside, os.W_OK) else None
+    with (
+        _failures_told(content),
+        Builder(content, content, ledger=ledger, preview=True, kept=kept) as builder,
+    ):
         try:
             problems = builder.check()
         except ContentError as error:

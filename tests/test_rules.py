@@ -6,6 +6,7 @@ A rule shows both itself, or is in one of the tables below. One that is in none 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections import Counter
@@ -381,3 +382,49 @@ def test_check_writes_nothing(newsroom: Newsroom) -> None:
     before = sorted(newsroom.content.parent.rglob("*"))
     assert newsroom.run("check").returncode == 0
     assert sorted(newsroom.content.parent.rglob("*")) == before
+
+
+# One check after another
+
+
+def test_a_second_check_reads_what_changed_and_tells_the_same(newsroom: Newsroom, tmp_path: Path) -> None:
+    newsroom.write("media/quay.png", png(1200, 675))
+    newsroom.article("a", title='"<b>"', section="News")
+    newsroom.article("b", image="{url: /media/quay.png, alt: The quay}", section="news")
+    newsroom.article("c", published="yesterday")
+    newsroom.article("d", updated="2199-01-01")
+
+    def checked() -> list[Problem]:
+        kept = Builder(newsroom.content, newsroom.public, preview=True, kept=tmp_path / "kept")
+        found = problems(newsroom, kept)
+        assert found == problems(newsroom)
+        return found
+
+    before = checked()
+    assert checked() == before
+    newsroom.article("a", section="news")
+    (newsroom.content / "articles/c.md").unlink()
+    (newsroom.content / "media/quay.png").unlink()
+    assert {problem.code for problem in checked()} == {"media-missing", "updated-future"}
+    newsroom.write("publication.toml", PUBLICATION.replace("https://example.org/icon", "/media/icon"))
+    assert "picture-missing" in {problem.code for problem in checked()}
+
+
+def test_a_second_check_reads_no_file_that_is_as_it_was(newsroom: Newsroom, tmp_path: Path) -> None:
+    file = newsroom.article("a", title='"<b>"')
+    times = (1_700_000_000, 1_700_000_000)
+    os.utime(file, times)
+    for title in ("<b>", "x y"):  # of one length: only who reads it knows
+        file.write_text(file.read_text("utf-8").replace("<b>", title), "utf-8")
+        os.utime(file, times)
+        kept = Builder(newsroom.content, newsroom.public, preview=True, kept=tmp_path / "kept")
+        assert {problem.code for problem in problems(newsroom, kept)} == {"plain-text"}
+
+
+def test_where_something_was_built_check_keeps_what_it_found(newsroom: Newsroom) -> None:
+    newsroom.article("a", title='"<b>"')
+    newsroom.build()
+    first, second = newsroom.run("check").stdout, newsroom.run("check").stdout
+    assert "[plain-text]" in first
+    assert second == first
+    assert (newsroom.public.with_name("public.index") / "check/index.sqlite").exists()

@@ -24,7 +24,7 @@ SMALL = 542, 304
 _HTML = re.compile(r"<[A-Za-z/!][^<>]*>|&(?:#\w+|\w+);")
 _HEADING = re.compile(r"\s*<h1[^>]*>(.*?)</h1>", re.DOTALL)
 _TAG = re.compile("<[^>]*>")
-_PICTURE = re.compile("<img [^>]*>")
+_ADDRESSED = re.compile(r'<(?:a|audio|img|source|track|video) (?:[^">]|"[^"]*")*>')
 _ATTRIBUTE = re.compile(r'(src|href|poster|alt)="([^"]*)"')
 _DATA = re.compile(r"""(?:\]\(\s*|src\s*=\s*["']?)data:""", re.IGNORECASE)
 _DECORATION = re.compile(r"""alt\s*=\s*(""|'')""", re.IGNORECASE)
@@ -117,18 +117,18 @@ def _of_recording(article: Article, media: MediaFolder) -> Iterator[Finding]:
 
 def _of_body(article: Article, source: Source, media: MediaFolder) -> Iterator[Finding]:
     body = article.body
-    if (data := _DATA.search(source.body)) and "data:" not in body:
+    if "data:" in source.body and "data:" not in body and (data := _DATA.search(source.body)):
         yield "picture-data", _position(source, data.start()), {}
-    may_be_decoration = bool(_DECORATION.search(source.body))
-    for picture in _PICTURE.findall(body):
+    tags = _ADDRESSED.findall(body)
+    for picture in (tag for tag in tags if tag.startswith("<img")):
         attributes = dict(_ATTRIBUTE.findall(picture))
         url = unescape(attributes.get("src", ""))
-        if not attributes.get("alt") and not may_be_decoration:
+        if not attributes.get("alt") and not _DECORATION.search(source.body):
             what = '![Two ferries at the quay](…), or alt="" in HTML if it is mere decoration'
             yield "alt-missing", _where(source, url), {"what": f"the picture {url}", "wanted": what}
         if url.startswith("http://") and not url.startswith(media.site):
             yield "picture-insecure", _where(source, url), {"url": url}
-    for name, value in dict.fromkeys(_ATTRIBUTE.findall(body)):
+    for name, value in dict.fromkeys(_ATTRIBUTE.findall("".join(tags))):
         url = unescape(value)
         if name == "alt" or not url.startswith(media.site):
             continue
