@@ -38,6 +38,11 @@ def feed_path(folder: str, name: FeedFormat, page: int | None = None) -> str:
     return folder + (FEED_FILES[name] if page is None else f"archive/{page}{_PAGE_FILES[name]}")
 
 
+def archive_folder(folder: str, page: int) -> str:
+    """The percent-encoded path of the human page of an archive page."""
+    return f"{folder}archive/{page}/"
+
+
 class AddressError(ValueError):
     """A text cannot be used as the address of anything."""
 

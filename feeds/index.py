@@ -22,7 +22,7 @@ from feeds.problems import Position, Problem
 from feeds.publication import Author, Metadata, Publication
 from feeds.source.folder import SourceFile, is_utf_8
 
-FORMAT = 3
+FORMAT = 4
 
 Setting = Literal["made with", "held since"]
 """`made with`: what `fingerprint` said when everything was made. `held since`: when so many articles vanished
@@ -254,7 +254,7 @@ def _program() -> object:
     own = [
         (str(file.relative_to(package)), file.stat().st_mtime_ns, file.stat().st_size)
         for file in sorted(package.rglob("*"))
-        if file.suffix in (".py", ".html", ".css")
+        if file.suffix in (".py", ".html", ".css", ".js")
     ]
     folders = [Path(folder) for folder in sys.path if Path(folder).is_dir()]
     return own, [sorted(one.name for one in folder.glob("*.dist-info")) for folder in folders]

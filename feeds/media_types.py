@@ -16,6 +16,7 @@ _PAGE = "text/html; charset=utf-8"
 _TYPES = FEED_TYPES | {
     ".css": "text/css; charset=utf-8",
     ".ico": "image/x-icon",
+    ".js": "text/javascript; charset=utf-8",
     ".opml": "text/x-opml; charset=utf-8",
     ".txt": "text/plain; charset=utf-8",
 }
@@ -52,8 +53,8 @@ _MEDIA_TEXT = {".json", ".srt", ".svg", ".txt", ".vtt"}
 
 NOTHING_ACTIVE = "default-src 'none'"
 _PAGE_POLICY = (
-    f"{NOTHING_ACTIVE}; style-src 'self'; img-src https: http: data:; media-src https: http:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    f"{NOTHING_ACTIVE}; script-src 'self'; style-src 'self'; img-src https: http: data:; "
+    "media-src https: http:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _SVG_POLICY = f"{NOTHING_ACTIVE}; style-src 'unsafe-inline'; sandbox"
 _POLICIES = {_PAGE: _PAGE_POLICY, _MEDIA_TYPES[".svg"]: _SVG_POLICY}
@@ -70,7 +71,11 @@ def content_type(name: str) -> str:
 
 
 def security_policy(name: str) -> str:
-    """The Content-Security-Policy: nothing runs, and a page shows only images, sound, films and its style."""
+    """The Content-Security-Policy: a page shows images, sound, films and its style, and runs our script.
+
+    A script that somebody brings does not run: none may stand in a page, and in `media/` it is a download.
+    JSON-LD is no script to a browser (HTML, "prepare the script element": a data block).
+    """
     return _POLICIES.get(content_type(name), NOTHING_ACTIVE)
 
 

@@ -20,6 +20,14 @@ _RTL_LANGUAGES = {"ar", "arc", "ckb", "dv", "fa", "he", "ks", "ps", "sd", "syr",
 _RTL_SCRIPTS = {"adlm", "arab", "hebr", "mand", "nkoo", "rohg", "samr", "syrc", "thaa"}
 
 
+def direction_of(language: str) -> Direction:
+    """Of the script in which the language with the tag `language` is written."""
+    primary, *subtags = language.lower().split("-")
+    scripts = [subtag for subtag in subtags if len(subtag) == 4]
+    rtl = scripts[0] in _RTL_SCRIPTS if scripts else primary in _RTL_LANGUAGES
+    return "rtl" if rtl else "ltr"
+
+
 @dataclass(frozen=True, slots=True)
 class Author:
     name: str
@@ -142,6 +150,7 @@ class Article(Metadata):
     """
 
     summary: str = ""
+    correction: str = ""
     preface: str = ""
     body: str = ""
     footer: str = ""
@@ -157,10 +166,7 @@ class Article(Metadata):
     @property
     def direction(self) -> Direction:
         """Of the script in which the language is written."""
-        primary, *subtags = self.language.lower().split("-")
-        scripts = [subtag for subtag in subtags if len(subtag) == 4]
-        rtl = scripts[0] in _RTL_SCRIPTS if scripts else primary in _RTL_LANGUAGES
-        return "rtl" if rtl else "ltr"
+        return direction_of(self.language)
 
     @property
     def content(self) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime
 from importlib.resources import files
 from itertools import chain
 
+from feeds.addresses import archive_folder
 from feeds.catalogue import Catalogue
 from feeds.dates import EPOCH
 from feeds.documents import Document, feed_files, page_file, routes, serving
@@ -113,7 +114,12 @@ class Renderer:
             case "listing":
                 page = html.feed_page(feed, publication, self._entries(feed, "html"))
                 return [File(page_file(feed.folder), page)]
-        return feed_files(feed, publication, lambda name: self._entries(feed, name))
+        made = feed_files(feed, publication, lambda name: self._entries(feed, name))
+        return made if feed.page is None else [*made, self._archive_page(feed, feed.page)]
+
+    def _archive_page(self, feed: Feed, number: int) -> File:
+        page = html.archive_page(feed, self.catalogue.publication, self._entries(feed, "html"))
+        return File(page_file(archive_folder(feed.folder, number)), page)
 
     def _directory(self) -> tuple[bytes, bytes]:
         """All feeds, for the start page and for OPML; made again when there are others."""
@@ -178,7 +184,7 @@ class Renderer:
             self.output.publish(document.owner, [])
 
     def _site_files(self) -> Iterator[File]:
-        yield File("style.css", html.stylesheet())
+        yield from (File(name, html.asset(name)) for name in html.ASSETS)
         for name in SITE_FILES:
             own = self.folder.content / name
             default = files("feeds").joinpath("formats", "templates", name)

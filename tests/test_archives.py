@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import lxml.html
 import pytest
 
 from tests.newsroom import Newsroom, files_of
@@ -69,6 +70,20 @@ def test_every_article_is_in_exactly_one_document(filled: Newsroom, name: str, f
     assert all(len(page) == 4 for page in documents[1:])
 
 
+@pytest.mark.parametrize("feed", ["", "sections/news/"])
+def test_a_person_gets_from_the_page_of_a_feed_to_every_article(filled: Newsroom, feed: str) -> None:
+    public = filled.build()
+    found: list[str] = []
+    path: str | None = feed
+    while path is not None:
+        page = lxml.html.document_fromstring((public / path / "index.html").read_text("utf-8"))
+        found += [str(link.text) for link in page.iterfind(".//ol[@class='entries']/li/h3/a")]
+        older = page.find(".//a[@rel='prev']")
+        path = None if older is None else str(older.get("href")).removeprefix("/")
+    wanted = [f"N-{number:02}" for number in range(ARTICLES) if not feed or number % 2]
+    assert found == wanted[::-1]
+
+
 def test_a_page_says_that_it_is_one_and_where_the_current_document_is(filled: Newsroom) -> None:
     public = filled.build()
     for name in ("rss", "atom"):
@@ -103,7 +118,7 @@ def test_an_edit_changes_only_the_page_that_it_touches(filled: Newsroom, edit: s
         write(filled, 5, withdrawn="A mix-up")
     after = pages(filled.build())
     changed = {path for path in before if after[path] != before[path] and path.startswith("archive/")}
-    assert {Path(path).name.partition(".")[0] for path in changed} == {"2"}
+    assert {path.split("/")[1].partition(".")[0] for path in changed} == {"2"}
     assert set(after) == set(before)
     shown = walk(public, "atom")[0]
     assert shown == ([*first, "N-05"] if edit == "correct" else first)
@@ -126,4 +141,5 @@ def test_without_an_archive_a_feed_has_exactly_its_limit(filled: Newsroom) -> No
     public = filled.build()
     assert [len(document) for document in walk(public, "json")] == [3]
     assert pages(public) == {}
+    assert b"Older articles" not in (public / "index.html").read_bytes()
     assert not (filled.content / "ledger.jsonl").exists()

@@ -49,7 +49,7 @@ SERVING = {"url": "https://example.org/sub/", "max_age": 1800, "hubs": ["https:/
 TEXTS = """
 feed.rss feed.atom feed.json archive/1.atom sections/straße/feed.rss
 index.html articles/one/index.html sections/straße/index.html articles/plain
-style.css feeds.opml robots.txt
+style.css copy.js feeds.opml robots.txt
 """
 DOWNLOADS = "page.html data.xml code.js style.css what.ever film.mp4.html"
 MEDIA = rf"{DOWNLOADS} photo.jpg LOUD.JPG back\slash.jpg drawing.svg"
@@ -164,6 +164,7 @@ def tag_of(answer: Answer) -> str:
         ("/articles/one/", "text/html; charset=utf-8"),
         ("/articles/plain", "text/html; charset=utf-8"),
         ("/style.css", "text/css; charset=utf-8"),
+        ("/copy.js", "text/javascript; charset=utf-8"),
         ("/feeds.opml", "text/x-opml; charset=utf-8"),
         ("/robots.txt", "text/plain; charset=utf-8"),
         ("/favicon.ico", "image/x-icon"),
@@ -216,11 +217,11 @@ def test_a_feed_carries_its_validators_lifetime_and_links(site: Site) -> None:
     )
 
 
-def test_a_page_may_load_images_sound_films_and_its_own_style_and_nothing_else(site: Site) -> None:
+def test_a_page_may_load_images_sound_films_our_style_and_our_script_and_nothing_else(site: Site) -> None:
     headers = site.ask("/articles/one/").headers
     policy = dict(part.split(" ", 1) for part in headers["content-security-policy"].split("; "))
     assert policy.pop("default-src") == "'none'"
-    assert policy.pop("style-src") == "'self'"
+    assert policy.pop("style-src") == policy.pop("script-src") == "'self'"
     assert policy.pop("img-src") == "https: http: data:"
     assert policy.pop("media-src") == "https: http:"
     assert policy == {"base-uri": "'none'", "form-action": "'none'", "frame-ancestors": "'none'"}

@@ -214,6 +214,7 @@ class _ArticleReader:
         return replace(
             article,
             summary=summary,
+            correction=correction or "",
             preface=(markup.correction_note(correction) if correction else "")
             + (markup.figure(image) if image else ""),
             body=body.html or markup.paragraph(summary or article.title),
