@@ -1,4 +1,4 @@
-.PHONY: help serve test check lock schemas rules chaos soak fuzz bench bench-peers bench-build bench-update bench-serve
+.PHONY: help serve test check lock schemas rules screenshots chaos soak fuzz bench bench-peers bench-build bench-update bench-serve
 
 SIZES ?= 1000 10000
 
@@ -28,6 +28,9 @@ schemas:  ## Write schemas/ anew, after a change of what authors may write or of
 
 rules:  ## Write the reference of all rules of `check`, docs/reference/rules.md
 	.venv/bin/python -m feeds.rules.reference
+
+screenshots:  ## Pictures of each kind of page into INTO (screenshots/); needs Chromium and `npm ci` in tests/browser
+	.venv/bin/python -m tests.browsing $(or $(INTO),screenshots)
 
 chaos:  ## Kill, fill, cut off and flood it (as root it also mounts small disks); 25 minutes
 	CHAOS_RESULTS=$(or $(CHAOS_RESULTS),chaos.jsonl) .venv/bin/python -m pytest -n 0 -m chaos tests/chaos
