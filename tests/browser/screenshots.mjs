@@ -10,8 +10,10 @@ const margin = { top: "2cm", bottom: "2cm", left: "2cm", right: "2cm" };
 async function open(path, options) {
   const page = await browser.newPage(options);
   await page.goto(site + path);
-  await page.evaluate(() => document.querySelectorAll("img").forEach((image) => (image.loading = "eager")));
-  await page.waitForLoadState("networkidle");
+  await page.evaluate(() => Promise.all([...document.images].map((image) => {
+    image.loading = "eager";
+    return image.decode();
+  })));
   return page;
 }
 
