@@ -16,10 +16,8 @@ from typing import TypeVar
 
 from feeds.archive import is_archived, new_seals
 from feeds.catalogue import Catalogue, Update
-from feeds.check.publication import feed_problems, publication_problems
 from feeds.config import load_publication
 from feeds.documents import Document, everything, touched, without_pages
-from feeds.forms import Forms
 from feeds.history import events_of, renames
 from feeds.hold import Hold
 from feeds.index import Entry, Index, discard, fingerprint
@@ -45,12 +43,6 @@ _SLICE = 128
 
 _FIRST_YEAR = 2026
 """No build is older than this program; a machine without a battery may believe that it is 1970."""
-
-UNFINISHED_SECONDS = 0.1
-"""After so long a file that somebody is writing is looked at again."""
-
-_NOT_KEPT = {"file-unreadable", "date-far", "updated-future"}
-"""Rules that a file may break or not without a change of it."""
 
 _SLICE_SECONDS = 0.1
 _AT_A_TIME = 8
@@ -90,8 +82,7 @@ class Builder:
 
     A `preview` shows what is due by `clock`; nothing is noted as removed, renamed or published. Who is
     `patient` looks again soon at what is `unfinished`, and a file is gone only then. The last configuration
-    that was right stays in force. `progress` is told of what takes long. What `check` found is kept in the
-    folder `kept`, so that the next one reads what changed.
+    that was right stays in force. `progress` is told of what takes long.
     """
 
     def __init__(
@@ -104,7 +95,6 @@ class Builder:
         preview: bool = False,
         patient: bool = False,
         progress: Progress = lambda *_: None,
-        kept: Path | None = None,
     ) -> None:
         self.content = content
         self.output = output
@@ -114,7 +104,6 @@ class Builder:
         self.preview = preview
         self.patient = patient
         self.progress = progress
-        self.kept = kept
         self._work: _Work | None = None
         self._publication: Publication | None = None
         self._configuration: tuple[SourceFile | None, tuple[Problem, ...]] = (None, ())
@@ -156,27 +145,6 @@ class Builder:
         work, problems = self._ready()
         return work.finish(problems, self.clock().replace(microsecond=0))
 
-    def check(self) -> tuple[Problem, ...]:
-        """Every problem of the content and of what it would become, without publishing anything.
-
-        Raises ContentError and OSError.
-        """
-        work, problems = self._ready()
-        work.check_all(self.clock())
-        found = work.problems((*problems, *publication_problems(work.publication, self.content)))
-        all_read = not any(problem.level == "error" for problem in found)
-        of_feeds = feed_problems(work.catalogue, work.ledger, work.folder, work.entries, all_read)
-        return tuple(sorted([*found, *of_feeds]))
-
-    def articles_without_id(self) -> list[Metadata]:
-        """Those whose file names no id, with the id that they have. Raises ContentError and OSError."""
-        work, _ = self._ready()
-        own = {
-            outcome.path for outcome in work.read_all(with_text=False, at=self.clock()) if outcome.has_own_id
-        }
-        articles = work.catalogue.articles.values()
-        return [one for one in articles if one.path not in own | work.catalogue.rivalries.keys()]
-
     def _ready(self) -> tuple[_Work, tuple[Problem, ...]]:
         """The work for the configuration in force, and what is wrong in its file."""
         file, problems = self._configuration
@@ -190,7 +158,7 @@ class Builder:
                     raise
                 problems = error.problems
         if self._work is None:
-            index = Index(self.kept if self.preview else index_folder(self.output))
+            index = Index(None if self.preview else index_folder(self.output))
             self._work = _Work(self, self._publication, index)
         elif self._publication != self._work.publication:
             self._work.configure(self._publication)
@@ -220,7 +188,7 @@ class _Work:
         self._media: dict[str, tuple[str, ...]] = {}
         self._site: list[SourceFile | None] = []
         self._anew = index.setting("made with") != self._fingerprint()
-        if self._anew and not builder.preview:
+        if self._anew:
             index.outdate()
         self._load()
         self._renderer = self._new_renderer()
@@ -239,9 +207,7 @@ class _Work:
         self.folder = Folder(self.builder.content, files)
         self.catalogue.load(articles)
         self.catalogue.unusable = unusable
-        if self._anew:
-            self.folder.forget()
-        elif not self.builder.preview:
+        if not self._anew:
             urgent = [one.owner for one in without_pages(self.catalogue) if one.is_urgent]
             owners = [*self.index.todo(), *self.output.damaged(urgent)]
             self.todo.put_first(map(Document.of, owners))
@@ -250,8 +216,7 @@ class _Work:
         return Renderer(self.folder, self.catalogue, self.ledger, self.output, self.readers)
 
     def _fingerprint(self) -> str:
-        ledger = str(sorted(self.ledger.ids.items())) if self.builder.preview else self.ledger.state
-        return fingerprint(self.publication, self.builder.compress) + ledger
+        return fingerprint(self.publication, self.builder.compress) + self.ledger.state
 
     def configure(self, publication: Publication) -> None:
         """From now on everything is made as `publication` wants it; what was public is not forgotten."""
@@ -354,56 +319,6 @@ class _Work:
         self._made += left - len(self.todo)
         self.builder.progress("writing", self._made, self._made + len(self.todo))
 
-    def entries(self, articles: Iterable[Metadata]) -> dict[str, Forms]:
-        """The entries of `articles`, by path of their files."""
-        tasks = [Task(article.path, article.id) for article in articles]
-        return {outcome.path: outcome.text.forms for outcome in self.readers.read(tasks) if outcome.text}
-
-    def check_all(self, at: datetime) -> None:
-        """Looks at what changed since the check that was kept, and keeps what it finds."""
-        scan = self.folder.look()
-        changed = dict.fromkeys([*(file.path for file in scan.articles), *self._beside(scan)])
-        outcomes = self._finished(
-            [Task(path, self.ledger.ids.get(path), check=True) for path in changed if path in self.folder]
-        )
-        for path in scan.gone:
-            self._know(path, (), ())
-        for outcome in outcomes:
-            self._know(outcome.path, outcome.problems, outcome.media)
-        gone: dict[str, Metadata | None] = dict.fromkeys(path for path in scan.gone if not is_media(path))
-        self.catalogue.update(gone | {outcome.path: outcome.metadata for outcome in outcomes}, at)
-        self.index.keep(
-            Entry(self.folder[one.path], one.digest, one.problems, one.media, metadata=one.metadata)
-            for one in outcomes
-            if is_utf_8(one.path) and not _NOT_KEPT.intersection(problem.code for problem in one.problems)
-        )
-        self.index.forget(filter(is_utf_8, scan.gone))
-        self.index.keep_media(scan.media, scan.gone)
-        self.index.keep_setting("made with", self._fingerprint())
-        self.index.commit()
-
-    def read_all(self, with_text: bool, at: datetime) -> list[Outcome]:
-        """Reads every file, and takes what is in it."""
-        scan = self.folder.look()
-        outcomes = self._finished(
-            [Task(file.path, self.ledger.ids.get(file.path), with_text) for file in scan.articles]
-        )
-        for outcome in outcomes:
-            self._know(outcome.path, outcome.problems, ())
-        self.catalogue.update({outcome.path: outcome.metadata for outcome in outcomes}, at)
-        return outcomes
-
-    def _finished(self, tasks: Sequence[Task]) -> list[Outcome]:
-        """What came of `tasks`, once nobody is writing any of their files."""
-        outcomes: list[Outcome] = []
-        while tasks:
-            found = [outcome._replace(text=None) for outcome in self.readers.read(tasks)]
-            outcomes += [outcome for outcome in found if not outcome.unfinished]
-            unfinished = {outcome.path for outcome in found if outcome.unfinished}
-            tasks = [task for task in tasks if task.path in unfinished]
-            time.sleep(UNFINISHED_SECONDS if tasks else 0)
-        return outcomes
-
     def _note_renames(self, scan: Scan, at: datetime) -> None:
         gone = {path: article for path in scan.gone if (article := self.catalogue.shown(path))}
         if gone and not self.builder.preview:
@@ -414,7 +329,8 @@ class _Work:
 
     def _read(self, scan: Scan) -> dict[str, _Reading]:
         """What became of the changed files, and of those that were read beside media that changed."""
-        beside = self._beside(scan)
+        media = {file.path for file in scan.media} | set(scan.gone)
+        beside = [path for path, asked in self._media.items() if media.intersection(asked)] if media else []
         paths = dict.fromkeys([*(file.path for file in scan.articles), *beside])
         few = len(paths) <= _FEW
         tasks = {
@@ -446,11 +362,6 @@ class _Work:
             readings[path] = _Reading(outcome._replace(text=None), failed, path in beside)
         self.index.outdate_texts(path for path in readings if not tasks[path].with_text)
         return readings
-
-    def _beside(self, scan: Scan) -> list[str]:
-        """The files that were read beside media that changed."""
-        media = {file.path for file in scan.media} | set(scan.gone)
-        return [path for path, asked in self._media.items() if media.intersection(asked)] if media else []
 
     def _without_held(self, scan: Scan, readings: Mapping[str, _Reading], at: datetime) -> Scan:
         """`scan` without the removals that are held; with those that were, and are not any more."""

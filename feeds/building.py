@@ -14,11 +14,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from feeds.build import UNFINISHED_SECONDS, Builder, Built
+from feeds.build import Builder, Built
 from feeds.dates import rfc3339
 from feeds.lifeline import end_with_parent
 from feeds.output import remove_damaged
 from feeds.problems import Problem, problem
+from feeds.reading import UNFINISHED_SECONDS
 from feeds.status import Status, index_folder, may_be_damaged, read_status, write_status
 from feeds.watch import Next, watch
 

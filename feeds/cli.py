@@ -179,7 +179,7 @@ def check(
     An error keeps its file out of the feeds. What a warning is about is published. Where something was
     built before, only what changed since the last check is read.
     """
-    from feeds.build import Builder
+    from feeds.check.content import check as run
     from feeds.status import index_folder
 
     logs.configure()
@@ -189,12 +189,9 @@ def check(
     _require_content(content)
     beside = index_folder(_output(content, output))
     kept = beside / "check" if os.access(beside, os.W_OK) else None
-    with (
-        _failures_told(content),
-        Builder(content, content, ledger=ledger, preview=True, kept=kept) as builder,
-    ):
+    with _failures_told(content):
         try:
-            problems = builder.check()
+            problems = run(content, ledger, kept)
         except ContentError as error:
             problems = error.problems
     if as_json:
@@ -268,10 +265,13 @@ def new(title: str, content: Path, section: str | None, authors: tuple[str, ...]
     """Write a new article: a draft with TITLE, a fresh id and the current time."""
     from feeds.config import load_publication
     from feeds.source import read_article
+    from feeds.source.folder import is_utf_8
     from feeds.source.media import MediaFolder
     from feeds.source.template import new_article
 
     _require_content(content)
+    if not all(map(is_utf_8, (title, section or "", *authors))):
+        _fail("the title, section and authors must be UTF-8; set the terminal to it")
     with _failures_told(content):
         publication, _ = load_publication(content)
         path, text = new_article(title, publication, datetime.now(UTC), uuid.uuid4(), section, authors)
@@ -306,14 +306,14 @@ def ids(content: Path, write: bool, ledger: Path | None) -> None:
 
     With its id in it, a file can be renamed and edited in one go.
     """
-    from feeds.build import Builder
+    from feeds.check.content import articles_without_id
     from feeds.output import replace_file
     from feeds.source.ids import with_id
 
     logs.configure()
     _require_content(content)
-    with _failures_told(content), Builder(content, content, ledger=ledger, preview=True) as builder:
-        for article in sorted(builder.articles_without_id(), key=lambda article: article.path):
+    with _failures_told(content):
+        for article in sorted(articles_without_id(content, ledger), key=lambda article: article.path):
             if write:
                 file = content / article.path
                 written = with_id(article.path, file.read_bytes(), article.id)

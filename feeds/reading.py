@@ -46,6 +46,9 @@ MEMORY = 256 * 1024 * 1024
 WRITING_SECONDS = 10.0
 """A file that is open for writing, and was written to no longer ago, may be half of what it will be."""
 
+UNFINISHED_SECONDS = 0.1
+"""After so long a file that somebody is writing is looked at again."""
+
 _USUAL_FILE = 32 * 1024
 """Bytes that nearly every file fits in: a buffer for the largest costs more than reading a usual one."""
 

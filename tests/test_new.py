@@ -69,3 +69,12 @@ def test_what_check_would_refuse_is_told_and_not_written(newsroom: Newsroom, opt
 def test_the_environment_may_name_several_authors(newsroom: Newsroom) -> None:
     done = newsroom.run("new", "Ferry is back", FEEDWRIGHT_AUTHOR="Ana López;King, Jr.")
     assert '["Ana López", "King, Jr."]' in Path(done.stdout.strip()).read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["\udce9"], ["Ferry", "--section", "\udce9"], ["Ferry", "--author", "\udce9"]]
+)
+def test_bytes_that_are_no_text_are_told(newsroom: Newsroom, arguments: list[str]) -> None:
+    done = newsroom.run("new", *arguments)
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert "must be UTF-8" in done.stderr

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from feeds.build import Builder
+from feeds.check.content import check
 from feeds.problems import ContentError, Position, Problem
 from feeds.rules import GROUPS, RULES, Rule
 from feeds.rules.reference import PATH, reference
@@ -36,13 +37,12 @@ HEAD = {"title": "title: The harbour reopens", "published": "published: 2026-05-
 SHOWN = {rule.code: rule for rule in RULES.values() if rule.bad or rule.good}
 
 
-def problems(newsroom: Newsroom, builder: Builder | None = None) -> list[Problem]:
+def problems(newsroom: Newsroom, kept: Path | None = None) -> list[Problem]:
     """What `check` tells."""
-    with builder or Builder(newsroom.content, newsroom.public, preview=True) as checking:
-        try:
-            return list(checking.check())
-        except ContentError as error:
-            return list(error.problems)
+    try:
+        return list(check(newsroom.content, kept=kept))
+    except ContentError as error:
+        return list(error.problems)
 
 
 def codes(newsroom: Newsroom) -> set[str]:
@@ -395,8 +395,7 @@ def test_a_second_check_reads_what_changed_and_tells_the_same(newsroom: Newsroom
     newsroom.article("d", updated="2199-01-01")
 
     def checked() -> list[Problem]:
-        kept = Builder(newsroom.content, newsroom.public, preview=True, kept=tmp_path / "kept")
-        found = problems(newsroom, kept)
+        found = problems(newsroom, tmp_path / "kept")
         assert found == problems(newsroom)
         return found
 
@@ -417,8 +416,7 @@ def test_a_second_check_reads_no_file_that_is_as_it_was(newsroom: Newsroom, tmp_
     for title in ("<b>", "x y"):  # of one length: only who reads it knows
         file.write_text(file.read_text("utf-8").replace("<b>", title), "utf-8")
         os.utime(file, times)
-        kept = Builder(newsroom.content, newsroom.public, preview=True, kept=tmp_path / "kept")
-        assert {problem.code for problem in problems(newsroom, kept)} == {"plain-text"}
+        assert {problem.code for problem in problems(newsroom, tmp_path / "kept")} == {"plain-text"}
 
 
 def test_where_something_was_built_check_keeps_what_it_found(newsroom: Newsroom) -> None:

@@ -51,8 +51,7 @@ def troubled(newsroom: Newsroom) -> Newsroom:
 def test_a_problem_has_its_level_in_colour_and_its_code_dim(troubled: Newsroom) -> None:
     for text in (shown(troubled, "check"), shown(troubled, "status")):
         assert (
-            "\x1b[1marticles/bad.md:3:1:\x1b[0m \x1b[31merror\x1b[0m\x1b[2m[published-invalid]\x1b[0m pub"
-            in text
+            "\x1b[1marticles/bad.md:3:1:\x1b[0m \x1b[31merror\x1b[0m\x1b[2m[date-invalid]\x1b[0m pub" in text
         )
         assert "\x1b[33mwarning\x1b[0m\x1b[2m[key-unknown]\x1b[0m `tittle` is not" in text
 

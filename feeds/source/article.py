@@ -28,7 +28,15 @@ from feeds.addresses import (
 from feeds.located import Located, Place
 from feeds.problems import ContentError, Position, Problem, problem
 from feeds.publication import Article, Author, Enclosure, Image, Metadata, Publication
-from feeds.source.fields import MAX_ID, ArticleFields, AuthorFields, EnclosureFields, Fields, ImageFields
+from feeds.source.fields import (
+    MAX_ID,
+    MAX_TITLE,
+    ArticleFields,
+    AuthorFields,
+    EnclosureFields,
+    Fields,
+    ImageFields,
+)
 from feeds.source.folder import MEDIA
 from feeds.source.front_matter import Source, read_source
 from feeds.source.media import MediaFolder
@@ -37,7 +45,6 @@ from feeds.typed import check, did_you_mean, known_names, spellings, wanted
 LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
 """The shape of a language tag (RFC 5646)."""
 
-MAX_TITLE = 1000
 MAX_NAME = 240
 """Bytes of a file name, so that its encoded forms fit too."""
 
