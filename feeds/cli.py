@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fcntl
 import json
 import logging
@@ -203,14 +202,20 @@ def check(
 
 
 def _explain(code: str, as_json: bool) -> None:
+    import difflib
+
     from feeds.rules import RULES
-    from feeds.rules.reference import explained
+    from feeds.rules.reference import explained, plain
 
     if code not in RULES:
         near = difflib.get_close_matches(code, RULES, 3, 0.4) or sorted(RULES)
         _fail(f"there is no rule {code}; there are {', '.join(near)}")
     rule = RULES[code]
-    click.echo(json.dumps(rule._asdict(), ensure_ascii=False, indent=1) if as_json else explained(rule))
+    if as_json:
+        rule = rule._replace(found=plain(rule.found), write=plain(rule.write))
+        click.echo(json.dumps(rule._asdict(), ensure_ascii=False, indent=1))
+    else:
+        click.echo(explained(rule))
 
 
 @cli.command(epilog="Example: feedwright status --content newsroom")

@@ -142,7 +142,7 @@ class PublicationTable(Table):
     )
     hubs: list[Address] = Field([], description='write hubs = ["https://hub.example/"]')
     feeds: FeedsTable = Field(
-        FeedsTable(), description="write [feeds] with limit, archive_size, max_age, formats"
+        FeedsTable(), description="write it as limit = 20, archive_size = 30, max_age = 1800, tags = false"
     )
     entry: EntryTable = Field(EntryTable(), description='write [entry] with footer = "…"')
     pages: PagesTable = Field(PagesTable(), description="write [pages] with articles = true or false")

@@ -27,7 +27,6 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
-from feeds.check.articles import article_problems
 from feeds.formats.html import article_page
 from feeds.forms import Forms, forms_of
 from feeds.lifeline import end_with_parent
@@ -234,6 +233,8 @@ def _with_blame(outcome: Outcome, blamed: dict[str, Problem]) -> Outcome:
 def _too_complex(path: str, end: int | None) -> Problem:
     if end is None:
         cause = f"no answer within {_WALL_SECONDS:.0f} s"
+    elif end == -signal.SIGPROF:
+        cause = f"over {CPU_SECONDS:g} s of processor time"
     else:
         cause = signal.Signals(-end).name if end < 0 else f"exit {end}"
     return problem("file-too-complex", path, cause=cause)
@@ -301,6 +302,8 @@ def _read(content: Path, task: Task, publication: Publication) -> Outcome:
     if reading.article is None:
         return outcome
     if task.check and reading.source:
+        from feeds.check.articles import article_problems  # nobody else is to wait for it
+
         more = article_problems(reading.article, reading.source, media)
         return outcome._replace(problems=(*outcome.problems, *more), media=tuple(media.asked))
     page = article_page(reading.article, publication) if reading.article.page else None

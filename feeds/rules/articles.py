@@ -61,7 +61,7 @@ RULES = (
         "plain-text",
         "warning",
         "{key} holds {found}, which some readers take for HTML and hide",
-        "write it as plain text, in other words if it is meant: an arrow, an ampersand, quotes",
+        "write a word in its place, such as `and` for &amp;",
         "A title and a summary are plain text in every format. It stands in the feeds as you typed it, but "
         "not all readers show it so.",
         "RSS Guard, tt-rss and feedparser (js) strip <…> from titles; Miniflux unescapes RSS titles twice",

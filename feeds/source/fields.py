@@ -203,7 +203,7 @@ class ArticleFields(Fields):
     rights: Line | None = Field(None, description="write rights: © 2026 Ana López")
     image: Annotated[ImageFields, BeforeValidator(_image, json_schema_input_type=_Picture)] | None = Field(
         None,
-        description="write image: {url: /media/port.jpg, alt: What it shows, credit: Who took it}",
+        description="write image: {url: /media/port.jpg, alt: What it shows, width: 1200, height: 675}",
     )
     enclosure: EnclosureFields | None = Field(
         None,
