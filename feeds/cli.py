@@ -178,13 +178,13 @@ def check(
     An error keeps its file out of the feeds. What a warning is about is published. Where something was
     built before, only what changed since the last check is read.
     """
+    if explain:
+        _explain(explain, as_json)
+        return
     from feeds.check.content import check as run
     from feeds.status import index_folder
 
     logs.configure()
-    if explain:
-        _explain(explain, as_json)
-        return
     _require_content(content)
     beside = index_folder(_output(content, output))
     kept = beside / "check" if os.access(beside, os.W_OK) else None
