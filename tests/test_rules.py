@@ -9,7 +9,7 @@ import json
 import os
 import re
 import shutil
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,15 +68,15 @@ def example(rule: Rule, shown: str) -> tuple[str, str]:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, set[str]]]:
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, defaultdict[str, set[str]]]:
     """The codes that `check` tells of each file, of those that break a rule and of those that do not."""
-    found = {}
+    found: dict[str, defaultdict[str, set[str]]] = {}
     for kind in ("bad", "good"):
         newsroom = Newsroom.at(tmp_path_factory.mktemp(kind) / "content", PUBLICATION)
         for rule in SHOWN.values():
             if rule.place != "publication.toml":
                 newsroom.write(*example(rule, getattr(rule, kind)))
-        found[kind] = {problem.path: set[str]() for problem in problems(newsroom)}
+        found[kind] = defaultdict(set)
         for problem in problems(newsroom):
             found[kind][problem.path].add(problem.code)
     return found
@@ -87,12 +87,12 @@ IN_FILES = [rule for rule in SHOWN.values() if rule.place != "publication.toml"]
 
 @pytest.mark.parametrize("rule", IN_FILES, ids=lambda rule: rule.code)
 def test_a_file_breaks_the_rule_and_the_better_one_does_not(
-    rule: Rule, told: dict[str, dict[str, set[str]]]
+    rule: Rule, told: dict[str, defaultdict[str, set[str]]]
 ) -> None:
     name, _ = example(rule, rule.bad)
-    assert rule.code in told["bad"].get(name, ())
-    assert rule.code not in told["good"].get(name, ())
-    assert not any(RULES[code].level == "error" for code in told["good"].get(name, ()))
+    assert rule.code in told["bad"][name]
+    assert rule.code not in told["good"][name]
+    assert not any(RULES[code].level == "error" for code in told["good"][name])
 
 
 IN_CONFIGURATION = [rule for rule in SHOWN.values() if rule.place == "publication.toml"]
