@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+import feeds.check.articles  # noqa: F401 - reading children have it then
 from feeds.catalogue import Catalogue
 from feeds.check.publication import feed_problems, publication_problems
 from feeds.config import load_publication
