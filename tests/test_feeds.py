@@ -189,6 +189,19 @@ def test_an_article_cannot_take_the_address_of_a_feed(newsroom: Newsroom) -> Non
     assert b"The Example: Culture" in (newsroom.public / "sections/culture/index.html").read_bytes()
 
 
+def test_an_article_cannot_take_the_address_of_any_file_of_ours(newsroom: Newsroom) -> None:
+    newsroom.article("fine")
+    names = {file.name for file in newsroom.build().iterdir()} | {"health", "ready"}
+    file = newsroom.content / "publication.toml"
+    file.write_text('permalink = "/{slug}/"\n' + file.read_text("utf-8"), "utf-8")
+    taken = sorted(names - {"articles"})
+    for number, name in enumerate(taken):
+        newsroom.article(f"n-{number}", slug=name)
+    done = newsroom.run("build")
+    assert done.stderr.count("error[address-reserved]") == len(taken)
+    assert [entry.title for entry in read("rss", (newsroom.public / "feed.rss").read_bytes())] == ["Fine"]
+
+
 @pytest.mark.parametrize(
     ("language", "direction"), [("ar", "rtl"), ("az-Arab", "rtl"), ("he-Latn", "ltr"), ("es", "ltr")]
 )

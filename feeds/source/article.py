@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote
 
 from feeds import dates, markup
 from feeds.addresses import (
+    FEED_FILES,
     STRAY_PERCENT,
     AddressError,
     absolute,
@@ -50,8 +51,16 @@ MAX_NAME = 240
 
 _FAR = timedelta(days=3653)
 
-RESERVED = {"sections", "authors", "tags", "languages", "archive", MEDIA, "index.html"}
-"""What the path of an article's page may not begin with."""
+RESERVED = {
+    *("sections", "authors", "tags", "languages", "archive", MEDIA),
+    *FEED_FILES.values(),
+    *("index.html", "feeds.opml", "serving.json", "routes.json"),
+    *("style.css", "copy.js", "favicon.ico", "robots.txt"),
+    *("health", "ready"),
+}
+"""What the path of an article's page may not begin with: files, folders and answers of other kinds."""
+
+_FORMS = (".gz", ".br")
 
 _NO_SECTION = "articles"
 _MODELS: dict[str, type[Fields]] = {
@@ -284,7 +293,8 @@ class _ArticleReader:
         )
         if any(len(part.encode()) > MAX_NAME for part in unquote(page).split("/")):
             self.report("address-long", ("slug",), page=page, limit=MAX_NAME)
-        if page.partition("/")[0] in RESERVED:
+        first = unquote(page.partition("/")[0])
+        if first in RESERVED or first.endswith(_FORMS):
             self.report("address-reserved", ("slug",), page=page)
         return page
 
