@@ -85,6 +85,7 @@ def cli() -> None:
     show_default="one for each core",
     help="Processes that answer requests.",
 )
+@option("--no-build", is_flag=True, help="Only serve the output folder, which another process fills.")
 @ledger_option
 @log_option
 def serve(
@@ -93,6 +94,7 @@ def serve(
     host: str,
     port: int,
     workers: int | None,
+    no_build: bool,
     ledger: Path | None,
     log_format: logs.Form,
 ) -> None:
@@ -103,6 +105,9 @@ def serve(
 
     logs.configure(log_format)
     output = _output(content, output)
+    workers = workers or default_workers()
+    if no_build:
+        sys.exit(run(output, host, port, workers, (), log_format))
     _require_content(content)
     _require_own_folder(content, output)
     with _one_builder(output), _failures_told(output):
@@ -112,7 +117,7 @@ def serve(
     builder = [sys.executable, "-m", "feeds", "build", "--watch", "--log-format", log_format]
     builder += ["--content", str(content), "--output", str(output)]
     builder += ["--ledger", str(ledger)] if ledger else []
-    sys.exit(run(output, host, port, workers or default_workers(), builder, log_format))
+    sys.exit(run(output, host, port, workers, builder, log_format))
 
 
 @cli.command(epilog="Example: feedwright build --content newsroom --output /srv/feeds")

@@ -1,4 +1,4 @@
-"""The processes: a supervisor that keeps one builder and the web workers running.
+"""The processes: a supervisor that keeps one builder (none with --no-build) and the web workers running.
 
     supervisor ---- SIGHUP ----> builder        writes the output folder
         |
@@ -94,8 +94,9 @@ def serve(
 ) -> int:
     """Serves the folder `output` and keeps the command `builder` running, until SIGTERM or SIGINT.
 
-    Gives the exit status: 0, or 2 if host and port cannot be listened on or the first builder exits with 2;
-    the reason is then on stderr. SIGHUP goes to the builder. SIGUSR1 and SIGPIPE are ignored.
+    With an empty command somebody else builds. Gives the exit status: 0, or 2 if host and port cannot be
+    listened on or the first builder exits with 2; the reason is then on stderr. SIGHUP goes to the builder.
+    SIGUSR1 and SIGPIPE are ignored.
     """
     try:
         listener = _listen(host, port)
@@ -314,8 +315,9 @@ class _Builder:
         self._thread = threading.Thread(target=self._keep_running, name="builder", daemon=True)
 
     def start(self) -> None:
-        """Starts the builder, and a thread that waits for its end."""
-        self._thread.start()
+        """Starts the builder, and a thread that waits for its end; nothing where there is no command."""
+        if self._command:
+            self._thread.start()
 
     def look_again(self) -> None:
         """Has it read configuration and content. One that has only just begun is restarted by this."""
@@ -329,6 +331,8 @@ class _Builder:
 
     def join(self) -> None:
         """Waits until it has ended. Called after `stop`."""
+        if not self._command:
+            return
         self._thread.join(max(0, self._deadline - time.monotonic()))
         self._send(signal.SIGKILL)
         self._thread.join()

@@ -40,7 +40,7 @@ def create_app(output: Path) -> Flask:
     @app.get("/ready")
     def ready() -> Answer:
         status = status_file.read()
-        if status and status.ready:
+        if status.ready if status else published.serving.read():  # a copy of a published folder has no status
             return {"ready": True}, 200, _HEADERS
         return {"ready": False}, 503, {**_HEADERS, "Retry-After": str(RETRY_AFTER)}
 

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import re
+import shutil
 import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -230,6 +231,19 @@ def test_no_process_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None
         assert set(members) == {"builder", "reading child", "worker"}
         os.kill(server.process.pid, signal.SIGKILL)
         wait_until(lambda: not any(map(stat_of, members.values())))
+
+
+def test_a_server_without_a_builder_serves_a_copy_and_what_comes_into_it(tmp_path: Path) -> None:
+    newsroom = Newsroom.at(tmp_path / "content")
+    newsroom.article("a")
+    copy = shutil.copytree(newsroom.build(), newsroom.content.parent / "copy")
+    newsroom.content.rename(newsroom.content.with_name("elsewhere"))
+    with served(newsroom, "--no-build", "--output", str(copy)) as server:
+        assert server.titles() == ["A"]
+        assert server.get("/nothing").status == 404
+        (copy / "feed.rss.new").write_bytes(b"<item><title>B</title></item>")
+        (copy / "feed.rss.new").rename(copy / "feed.rss")
+        wait_until(lambda: server.titles() == ["B"])
 
 
 def test_addresses_that_moved_or_are_gone(newsroom: Newsroom, server: Server) -> None:
