@@ -1,0 +1,119 @@
+"""nginx, Caddy and Varnish as `deploy/` configures them, on ports and in folders of a test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+from tests.live import PATIENCE, free_port
+from tests.newsroom import ROOT
+
+Origins = tuple[int, int]
+Command = Callable[[Path, Origins, int], list[str]]
+"""From a folder, the ports of two origins, and the port where the front answers: how to start it."""
+
+
+def given(name: str, origins: Origins, **changed: str) -> str:
+    """The configuration `name` with the ports of the origins for 8000 and 8001, and what is `changed`."""
+    text = (ROOT / "deploy" / name).read_text("utf-8")
+    for old, new in {"8000": str(origins[0]), "8001": str(origins[1]), **changed}.items():
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
+def nginx(folder: Path, origins: Origins, port: int, lifetime: str = "5s") -> list[str]:
+    changed = {"listen 80": f"listen 127.0.0.1:{port}", "410 5s": f"410 {lifetime}"}
+    site = given("nginx.conf", origins, **changed)
+    return nginx_with(folder, site.replace("/var/cache/nginx/feedwright", str(folder / "cache")))
+
+
+def nginx_with(folder: Path, site: str) -> list[str]:
+    """nginx with `site` inside its `http`."""
+    user = "user root; " if os.geteuid() == 0 else ""  # else it would be one who may not enter the folder
+    names = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    places = "".join(f"{name}_temp_path {folder}/{name}; " for name in names)
+    main = f"daemon off; {user}pid {folder}/pid; error_log {folder}/error; events {{}}"
+    (folder / "nginx.conf").write_text(f"{main}\nhttp {{ access_log off; {places}\n{site}\n}}\n", "utf-8")
+    return ["nginx", "-e", f"{folder}/error", "-c", f"{folder}/nginx.conf"]
+
+
+def caddy(folder: Path, origins: Origins, port: int) -> list[str]:
+    site = given(
+        "Caddyfile",
+        origins,
+        **{
+            "news.example {": f"http://:{port} {{\n\tbind 127.0.0.1",
+            "{\n\tservers": "{\n\tadmin off\n\tservers",
+            "/var/lib/feedwright/public": str(folder.parent / "public"),
+        },
+    )
+    (folder / "Caddyfile").write_text(site, "utf-8")
+    return ["caddy", "run", "--config", f"{folder}/Caddyfile"]
+
+
+def varnish(folder: Path, origins: Origins, port: int, lifetime: str = "5s") -> list[str]:
+    (folder / "varnish.vcl").write_text(given("varnish.vcl", origins, **{"= 5s": f"= {lifetime}"}), "utf-8")
+    places = ["-n", str(folder / "work"), "-f", str(folder / "varnish.vcl"), "-s", "malloc,64m"]
+    return ["varnishd", "-F", "-j", "none", "-a", f"127.0.0.1:{port}", "-p", "http_gzip_support=off", *places]
+
+
+FRONTS: dict[str, Command] = {"nginx": nginx, "caddy": caddy, "varnish": varnish}
+
+
+def looking_again_after(lifetime: str) -> dict[str, Command]:
+    """The same with another lifetime of what the caches keep, such as `1s`."""
+    return FRONTS | {
+        "nginx": partial(nginx, lifetime=lifetime),
+        "varnish": partial(varnish, lifetime=lifetime),
+    }
+
+
+_PROGRAMS = {"nginx": "nginx", "caddy": "caddy", "varnish": "varnishd"}
+
+
+def is_installed(name: str) -> bool:
+    return shutil.which(_PROGRAMS[name]) is not None
+
+
+@contextmanager
+def fronts(folder: Path, commands: dict[str, Command], *origins: int) -> Iterator[dict[str, int]]:
+    """Runs those that are installed, all in front of the same origins, and yields their ports."""
+    with ExitStack() as running:
+        yield {
+            name: running.enter_context(front(folder / name, command, *origins))
+            for name, command in commands.items()
+            if is_installed(name)
+        }
+
+
+@contextmanager
+def front(folder: Path, command: Command, *origins: int) -> Iterator[int]:
+    """Runs it with its files in `folder`, in front of one or two `origins`, and yields its port."""
+    port = free_port()
+    folder.mkdir(exist_ok=True)
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(
+            command(folder, (origins[0], origins[-1]), port),
+            stdout=log,
+            stderr=log,
+            env=os.environ | {"HOME": str(folder)},
+        )
+    try:
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                break
+            assert process.poll() is None, (folder / "log").read_text("utf-8")
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(PATIENCE)
