@@ -20,9 +20,9 @@ backend two {
 }
 
 sub vcl_recv {
-    # A newer copy is waited for, unless the one that is kept was new seconds ago or no origin answers well.
+    # After 5 s a newer copy is waited for, and an older one shown only if no origin answers well.
     if (req.restarts == 0) {
-        set req.grace = 5s;
+        set req.grace = 0s;
         unset req.http.X-Any-Copy;
     } else {
         set req.grace = 7d;
@@ -83,7 +83,7 @@ sub vcl_backend_response {
 
     # Cache-Control is for readers and goes to them unchanged. This cache is beside the origin, so it looks again
     # after 5 s. Copies stay for as long as the answer allows while the origin is down, media for a week.
-    if (beresp.status == 200 || (beresp.status >= 301 && beresp.status <= 308) || beresp.status == 410) {
+    if (beresp.status < 500 && beresp.status != 400 && beresp.status != 405) {
         set beresp.ttl = 5s;
         set beresp.grace = std.duration(
             regsub(beresp.http.Cache-Control, "^.*stale-if-error=([0-9]+).*$", "\1") + "s", 7d);

@@ -29,7 +29,8 @@ pytestmark = pytest.mark.skipif(
 OUTAGE = float(os.environ.get("CHAOS_OUTAGE", "600"))
 """Seconds."""
 FILES = ("/feed.rss", "/feed.json", "/", "/articles/a/", "/media/a.svg")
-ROUTES = ("/old.xml", "/gone.xml")
+ROUTES = ("/old.xml", "/gone.xml", "/tags/old/feed.rss")
+"""A redirect, a removal, and a feed that is there no more."""
 ROUTED = PUBLICATION + '[redirects]\n"/old.xml" = "/feed.rss"\n"/gone.xml" = 410\n'
 Asked = tuple[str, str, str]
 """Front, path and coding."""
@@ -52,14 +53,19 @@ def go_through_an_outage(folder: Path, commands: dict[str, Command], seconds: fl
     newsroom.write("media/a.svg", '<svg xmlns="http://www.w3.org/2000/svg"/>')
     port = free_port()
     with fronts(folder, commands, port) as ports:
+        newsroom.article("b", tags="[old]")
         with served(newsroom, port=port):
+            assert {ask(each, "/tags/old/feed.rss").status for each in ports.values()} == {200}
+            newsroom.article("b")
+            for each in (port, *ports.values()):
+                wait_until(partial(answers, each, "/tags/old/feed.rss", 404))
             known = {
                 (name, path, coding): ask(ports[name], path, f"Accept-Encoding: {coding}")
                 for name in ports
                 for path in (*FILES, *(ROUTES if name != "caddy" else ()))
                 for coding in ("identity", "br")
             }
-            assert {answer.status for answer in known.values()} <= {200, 301, 410}
+            assert {answer.status for answer in known.values()} == {200, 301, 404, 410}
         seen = Counter[int]()
         end = time.monotonic() + seconds
         with ThreadPoolExecutor(16) as readers:
@@ -73,10 +79,10 @@ def go_through_an_outage(folder: Path, commands: dict[str, Command], seconds: fl
             for (name, *asked), before in known.items():
                 if name != "caddy":
                     poll(ports, (name, *asked), before)
-        newsroom.article("b", section="News")
+        newsroom.article("c")
         with served(newsroom, port=port):
             for name in ports:
-                wait_until(partial(has, ports[name], b"<title>B</title>"))
+                wait_until(partial(has, ports[name], b"<title>C</title>"))
 
 
 def has(port: int, text: bytes) -> bool:
@@ -150,7 +156,7 @@ def is_ready(port: int) -> bool:
     return answers(port, "/ready")
 
 
-def answers(port: int, path: str) -> bool:
+def answers(port: int, path: str, status: int = 200) -> bool:
     with suppress(ConnectionError):
-        return ask(port, path).status == 200
+        return ask(port, path).status == status
     return False
