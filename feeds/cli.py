@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import logging
 import multiprocessing
@@ -26,6 +27,9 @@ from feeds.terminal import problem_line, wants_no_colour
 
 LONG = 1_000
 """Files of which a person likes to see that they get fewer."""
+
+SOME = 20
+"""The same, of files that go over a network."""
 
 FINE, PROBLEMS, COULD_NOT_RUN = 0, 1, 2
 
@@ -243,6 +247,65 @@ def status(content: Path, output: Path | None) -> None:
         click.echo(problem_line(Problem.from_json(problem)))
 
 
+@cli.command(epilog="Example: feedwright publish s3://bucket/news --content newsroom")
+@click.argument("url")
+@content_option
+@output_option
+@option("--watch", is_flag=True, help="Go on, and publish again after each build.")
+@option(
+    "--purge",
+    metavar="HOOK",
+    help="What has caches forget what changed: a URL with {path}, {key} or {url}, or a command that reads"
+    " the addresses.",
+)
+@option("--overwrite", is_flag=True, help="Replace files there that were not published by feedwright.")
+@log_option
+def publish(
+    url: str,
+    content: Path,
+    output: Path | None,
+    watch: bool,
+    purge: str | None,
+    overwrite: bool,
+    log_format: logs.Form,
+) -> None:
+    """Bring what was built to URL: s3://, gs://, az://, file:// or a folder.
+
+    Only what changed goes there, and what is gone is deleted last. Credentials come from the environment.
+    What cannot be uploaded is told, with exit status 2; the next time goes on from there.
+    """
+    from feeds.publish.keeping import Refused, keep_publishing, others_told, publish_once
+    from feeds.publish.publisher import Publisher
+    from feeds.publish.purge import Purge
+    from feeds.publish.store import Folder, StoreError, UrlError, opened
+
+    logs.configure(log_format)
+    output = _output(content, output)
+    try:
+        store, hook = opened(url), None if purge is None else Purge(purge)
+    except (StoreError, UrlError) as error:
+        _fail(str(error))
+    except ValueError as error:
+        _fail(f"--purge: {error}")
+    if isinstance(store, Folder):
+        _require_apart(store.folder, output, content)
+    progress = _progress_bars(SOME) if sys.stderr.isatty() and not watch else lambda *_: None
+    with _one_publisher(output, store.url) as me:
+        publisher = Publisher(output, store, me, overwrite, hook, progress, log.info)
+        if watch:
+            keep_publishing(publisher)
+            return
+        try:
+            outcome = publish_once(publisher)
+        except Refused as error:
+            _fail(*map(str, error.args if not isinstance(error, OSError) else [error]))
+        except KeyboardInterrupt:
+            _fail("ended by you; the next time goes on from there")
+    click.echo(f"{outcome.uploaded} files uploaded, {outcome.deleted} deleted in {store.url}")
+    if outcome.others:
+        click.echo(others_told(outcome.others, store.url))
+
+
 @cli.command(epilog="Example: feedwright confirm --content newsroom")
 @content_option
 @output_option
@@ -360,12 +423,12 @@ def _in_a_process(work: Callable[[Path], None], output: Path) -> None:
     process.join()
 
 
-def _progress_bars() -> Callable[[str, int, int], None]:
+def _progress_bars(least: int = LONG) -> Callable[[str, int, int], None]:
     """A bar for each kind of work, on the terminal."""
     bars: dict[str, Any] = {}
 
     def show(what: str, done: int, total: int) -> None:
-        if total < LONG:
+        if total < least:
             return
         if what not in bars:
             bars[what] = click.progressbar(length=total, label=what, file=sys.stderr, show_pos=True)
@@ -378,6 +441,13 @@ def _progress_bars() -> Callable[[str, int, int], None]:
 
 def _output(content: Path, output: Path | None) -> Path:
     return (output or content.absolute().parent / "public").absolute()
+
+
+def _require_apart(folder: Path, output: Path, content: Path) -> None:
+    for ours in (output.resolve(), content.resolve()):
+        theirs = folder.resolve()
+        if ours.is_relative_to(theirs) or theirs.is_relative_to(ours):
+            _fail(f"{folder} is, holds or lies in {ours}; name another folder to publish to")
 
 
 def _require_own_folder(content: Path, output: Path) -> None:
@@ -430,6 +500,31 @@ def _one_builder(output: Path) -> Iterator[None]:
         except BlockingIOError:
             _fail(f"another feedwright builds into {output}; end it or choose another folder with --output")
         yield
+
+
+@contextmanager
+def _one_publisher(output: Path, url: str) -> Iterator[str]:
+    """Gives a name to publish under, which a publisher that was killed had too."""
+    from feeds.status import index_folder
+
+    name = f"publish-{hashlib.sha256(url.encode()).hexdigest()[:12]}.lock"
+    try:
+        index_folder(output).mkdir(parents=True, exist_ok=True)
+        lock = (index_folder(output) / name).open("a+")
+    except OSError as error:
+        _fail(f"cannot write beside {output}: {error.strerror}; choose another folder with --output")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _fail(f"another feedwright publishes {output} to {url}")
+        lock.seek(0)
+        me = lock.read()
+        if not me:
+            me = uuid.uuid4().hex
+            lock.write(me)
+            lock.flush()
+        yield me
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import json
 import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache
@@ -234,6 +235,22 @@ class Index:
     def done(self, owners: Iterable[str]) -> None:
         """These documents are made."""
         self._database.executemany("DELETE FROM todo WHERE owner = ?", [(owner,) for owner in owners])
+
+
+def committed(folder: Path) -> tuple[list[Published], bool]:
+    """The files of `public/` as a builder, which may be at work, committed them last; whether that is all.
+
+    Raises sqlite3.Error where there is no index of this release.
+    """
+    address = (folder / "index.sqlite").absolute().as_uri()
+    with closing(sqlite3.connect(f"{address}?mode=ro", uri=True)) as database:
+        database.execute("BEGIN")
+        (found,) = database.execute("PRAGMA user_version").fetchone()
+        if found != FORMAT:
+            raise sqlite3.DatabaseError(f"format {found}")
+        rows = database.execute("SELECT * FROM document")
+        left = database.execute("SELECT 1 FROM todo LIMIT 1").fetchone()
+        return [Published(*row) for row in rows], left is None
 
 
 def discard(folder: Path) -> None:

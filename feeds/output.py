@@ -27,7 +27,9 @@ from feeds.status import index_folder
 
 _GZIP_LEVEL = 6
 _BROTLI_QUALITY = 5
-_ASIDE = ".aside-"
+ASIDE = ".aside-"
+"""With which the name of a file begins that is being written."""
+
 _FLUSHED_SECONDS = 300
 _NS = 1_000_000_000
 """Files get whole seconds, as HTTP has no others: whoever else writes one is found out by the rest."""
@@ -69,7 +71,7 @@ class Output:
         """Makes the bytes of the file `source` those at `path`."""
         target = self.folder / path
         if not (target.is_file() and filecmp.cmp(source, target, shallow=False)):
-            _replace(target, lambda aside: shutil.copyfile(source, aside), _next_modified(target))
+            replace(target, lambda aside: shutil.copyfile(source, aside), _next_modified(target))
             self.written += 1
         with target.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").digest()
@@ -106,7 +108,7 @@ class Output:
         )
         left = {path for one in known for path in (one.path, *_forms(one))}
         for name in names:
-            if prefix + name not in left and (name.startswith(_ASIDE) or not name.startswith(".")):
+            if prefix + name not in left and (name.startswith(ASIDE) or not name.startswith(".")):
                 self._remove(prefix + name)
 
     def _write(self, owner: str, file: File, before: Published | None) -> None:
@@ -121,9 +123,9 @@ class Output:
         side_by_side = self._encoding.map if len(suffixes) > 1 else map
         encoded = side_by_side(lambda suffix: _ENCODERS[suffix](file.data), suffixes)
         for suffix, data in zip(suffixes, encoded, strict=True):
-            _replace(_beside(target, suffix), partial(Path.write_bytes, data=data), modified)
+            replace(_beside(target, suffix), partial(Path.write_bytes, data=data), modified)
         if not same:
-            _replace(target, partial(Path.write_bytes, data=file.data), modified)
+            replace(target, partial(Path.write_bytes, data=file.data), modified)
             self.written += 1
         for suffix in set(before.codings.split() if before else ()) - set(codings.split()):
             _beside(target, suffix).unlink(missing_ok=True)
@@ -135,11 +137,16 @@ class Output:
         for name in (*(_beside(target, suffix) for suffix in codings.split()), target):
             name.unlink(missing_ok=True)
         self.written += not path.endswith((".gz", ".br"))
-        for folder in target.parents:
-            with suppress(FileNotFoundError):  # a build that was killed may have come as far
-                if folder == self.folder or any(folder.iterdir()):
-                    break
-                folder.rmdir()
+        prune(target, self.folder)
+
+
+def prune(target: Path, root: Path) -> None:
+    """Removes the folders that are empty without `target`, up to `root`."""
+    for folder in target.parents:
+        with suppress(FileNotFoundError):  # a build that was killed may have come as far
+            if folder == root or any(folder.iterdir()):
+                break
+            folder.rmdir()
 
 
 def remove_damaged(folder: Path, began: bool) -> None:
@@ -169,7 +176,7 @@ def remove_damaged(folder: Path, began: bool) -> None:
 
 def replace_file(target: Path, data: bytes) -> None:
     """Makes `data` the bytes of an author's file, which keeps its permissions."""
-    aside = target.with_name(_ASIDE + target.name)
+    aside = target.with_name(ASIDE + target.name)
     aside.write_bytes(data)
     shutil.copymode(target, aside)
     aside.replace(target)
@@ -231,8 +238,9 @@ def _next_modified(target: Path) -> int:
     return max(now, int(target.stat().st_mtime) + 1) if target.exists() else now
 
 
-def _replace(target: Path, write: Callable[[Path], object], modified: int) -> None:
-    aside = target.with_name(_ASIDE + target.name)
+def replace(target: Path, write: Callable[[Path], object], modified: int) -> None:
+    """What `write` writes to the path that it is given is `target` at once, with the time `modified`."""
+    aside = target.with_name(ASIDE + target.name)
     try:
         try:
             write(aside)

@@ -117,7 +117,7 @@ def load(root: bytes, name: str, serving: Serving) -> Resource:
         status = os.fstat(file.fileno())
         whole = file.read() if encodable or status.st_size <= KEPT_FILE else None
         digest = (hashlib.file_digest(file, _hash) if whole is None else _hash(whole)).hexdigest()
-    bodies, refused = _encoded_forms(path, whole) if encodable and whole is not None else ({}, {})
+    bodies, refused = encoded_forms(path, whole) if encodable and whole is not None else ({}, {})
     bodies["identity"] = whole if status.st_size <= KEPT_FILE else None
     tags = {coding: f'"{digest}{mark}"' for coding, mark in _TAG_MARKS.items()}
     common = _common_headers(name, serving, int(status.st_mtime))
@@ -146,7 +146,14 @@ def _below(root: bytes, name: str) -> bytes:
     return os.path.realpath(root) + name.encode("latin-1")
 
 
-def _encoded_forms(path: bytes, identity: bytes) -> tuple[Bodies, dict[bytes, Signature]]:
+def headers_of_object(name: str, coding: str, serving: Serving) -> dict[str, str]:
+    """Those headers of a representation that an object store can keep with it."""
+    headers = _body_headers(name, coding, 0)
+    kept = {field: value for field, value in headers if field != "Content-Length"}
+    return kept | {"Cache-Control": _cache_control(name, serving)}
+
+
+def encoded_forms(path: bytes, identity: bytes) -> tuple[Bodies, dict[bytes, Signature]]:
     """The forms that decode to `identity`, and the signatures of those that do not."""
     bodies: Bodies = {}
     refused = {}

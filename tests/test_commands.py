@@ -15,7 +15,7 @@ import pytest
 
 from tests.newsroom import EXAMPLE, ROOT, Newsroom, feedwright
 
-COMMANDS = ["serve", "build", "check", "status", "new", "ids"]
+COMMANDS = ["serve", "build", "publish", "check", "status", "new", "ids"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)

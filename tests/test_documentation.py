@@ -84,5 +84,5 @@ def test_every_element_that_markup_keeps_is_documented() -> None:
 
 def test_the_reference_of_the_commands_is_their_help() -> None:
     text = (ROOT / "docs/reference/commands.md").read_text("utf-8")
-    for command in ("serve", "build", "check", "status", "new", "ids", "schema"):
+    for command in ("serve", "build", "publish", "check", "status", "new", "ids", "schema"):
         assert feedwright(command, "--help", COLUMNS="80").stdout.strip() in text

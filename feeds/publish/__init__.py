@@ -1,0 +1,1 @@
+"""`feedwright publish`: what is in `public/` goes to an object store or another folder."""
