@@ -31,6 +31,7 @@ KEPT = (
     "access-control-allow-origin",
     "x-content-type-options",
 )
+CODINGS = ("identity", "gzip", "br", "gzip, br", "gzip;q=0", "br;q=0.5, gzip;q=0", "deflate")
 PRIVATE = ("/routes.json", "/serving.json", "/.feedwright.json", "/feed.rss.gz", "/feed.rss.br")
 
 
@@ -40,6 +41,11 @@ def nginx(folder: Path, origin: int, port: int) -> list[str]:
     site = site.replace("include mime.types;", "include /etc/nginx/mime.types;").replace(
         "news.example", "example.org"
     )
+    return nginx_with(folder, site)
+
+
+def nginx_with(folder: Path, site: str) -> list[str]:
+    """The command that runs nginx with one site."""
     places = "".join(
         f"{name}_temp_path {folder}/{name}; " for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     )
@@ -73,7 +79,7 @@ def test_a_published_folder_is_served_as_the_server_serves_public(
     with serve_folder(newsroom.public) as origin, front(tmp_path, command, 0) as port:
         for path in PATHS:
             tags = set()
-            for coding in ("identity", "gzip", "br", "gzip, br", "gzip;q=0", "br;q=0.5, gzip;q=0", "deflate"):
+            for coding in CODINGS:
                 direct = ask(origin, path, **{"Accept-Encoding": coding})
                 ours = ask(port, path, **{"Accept-Encoding": coding})
                 assert (ours[0], ours[2]) == (direct[0], direct[2]), (path, coding)
