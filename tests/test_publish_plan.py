@@ -154,12 +154,37 @@ def test_what_was_published_whole_has_nothing_left_to_do(public: Public, data: s
     assert stages(files(public), place.record) == []
 
 
-def test_feeds_come_after_what_they_point_to_and_deletions_last() -> None:
-    there = {path: File(kind, "gz", "old") for path, kind in KINDS.items() if "/b/" not in path}
+def test_files_go_in_the_order_in_which_they_point_to_each_other() -> None:
+    here = {path: File(kind, "gz", "new") for path, kind in reversed(KINDS.items())}
+    kinds = [{step.file.kind for step in stage if isinstance(step, Upload)} for stage in stages(here, {})]
+    assert kinds == [
+        {"media", "site"},
+        {"article"},
+        {"archive"},
+        {"listing"},
+        {"feed"},
+        {"start", "outline"},
+        {"routes"},
+        {"serving"},
+    ]
+
+
+def test_what_is_new_goes_before_what_has_changed_and_deletions_go_last() -> None:
+    there = {path: File(kind, "gz", "old") for path, kind in KINDS.items() if path != "sections/n/feed.rss"}
     here = {path: File(kind, "gz", "new") for path, kind in KINDS.items() if "/a/" not in path}
     steps = [step for stage in stages(here, there) for step in stage]
-    order = [step.path for step in steps]
-    assert order[0] == "articles/b/index.html"
-    assert order.index("archive/1.rss") < order.index("sections/n/index.html") < order.index("feed.rss")
+    assert steps[0].path == "sections/n/feed.rss"
     assert steps[-1] == Delete("articles/a/index.html", ("articles/a/index.html.gz", "articles/a/index.html"))
     assert all(isinstance(step, Upload) for step in steps[:-1])
+
+
+def test_what_is_touched_is_not_known_to_be_there_until_it_is_done() -> None:
+    kept, gone = File("feed", "gz br", "same"), File("article", "gz", "old")
+    there = {"feed.rss": kept, "articles/a/index.html": gone, "index.html": File("start", "gz", "old")}
+    here = {"feed.rss": kept, "index.html": File("start", "", "new")}
+    known = claimed(there, stages(here, there))
+    assert known == {
+        "feed.rss": kept,
+        "articles/a/index.html": gone._replace(fingerprint=None),
+        "index.html": File("start", "gz", None),
+    }
