@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -24,6 +24,10 @@ import feeds
 from feeds import log as logs
 from feeds.problems import ContentError, Problem, printable
 from feeds.terminal import problem_line, wants_no_colour
+
+if TYPE_CHECKING:
+    from feeds.publish.purge import Purge
+    from feeds.publish.store import Store
 
 LONG = 1_000
 """Files of which a person likes to see that they get fewer."""
@@ -276,19 +280,10 @@ def publish(
     """
     from feeds.publish.keeping import Refused, keep_publishing, others_told, publish_once
     from feeds.publish.publisher import Publisher
-    from feeds.publish.purge import Purge
-    from feeds.publish.store import Folder, StoreError, UrlError, opened
 
     logs.configure(log_format)
     output = _output(content, output)
-    try:
-        store, hook = opened(url), None if purge is None else Purge(purge)
-    except (StoreError, UrlError) as error:
-        _fail(str(error))
-    except ValueError as error:
-        _fail(f"--purge: {error}")
-    if isinstance(store, Folder):
-        _require_apart(store.folder, output, content)
+    store, hook = _destination(url, output, content), _purge_hook(purge)
     progress = _progress_bars(SOME) if sys.stderr.isatty() and not watch else lambda *_: None
     with _one_publisher(output, store.url) as me:
         publisher = Publisher(output, store, me, overwrite, hook, progress, log.info)
@@ -441,6 +436,27 @@ def _progress_bars(least: int = LONG) -> Callable[[str, int, int], None]:
 
 def _output(content: Path, output: Path | None) -> Path:
     return (output or content.absolute().parent / "public").absolute()
+
+
+def _destination(url: str, output: Path, content: Path) -> Store:
+    from feeds.publish.store import Folder, StoreError, UrlError, opened
+
+    try:
+        store = opened(url)
+    except (StoreError, UrlError) as error:
+        _fail(str(error))
+    if isinstance(store, Folder):
+        _require_apart(store.folder, output, content)
+    return store
+
+
+def _purge_hook(hook: str | None) -> Purge | None:
+    from feeds.publish.purge import Purge
+
+    try:
+        return None if hook is None else Purge(hook)
+    except ValueError as error:
+        _fail(f"--purge: {error}")
 
 
 def _require_apart(folder: Path, output: Path, content: Path) -> None:

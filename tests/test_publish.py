@@ -355,6 +355,29 @@ def test_of_three_replicas_one_publishes_and_the_others_find_it_done(newsroom: N
         assert [line.startswith("0 files") for line in said] == [now is None, True, True]
 
 
+@pytest.mark.row("SC-02")
+def test_a_replica_whose_content_comes_late_does_not_bring_the_old_state_back(
+    newsroom: Newsroom, there: Path
+) -> None:
+    newsroom.article("a", "Old.")
+    replicas = [newsroom.content.parent / f"replica-{number}/public" for number in range(2)]
+    first, second = (Publisher(replica, Folder(there), str(replica)) for replica in replicas)
+    for replica in replicas:
+        newsroom.build(replica)
+    assert first.publish().uploaded
+    assert not second.publish().uploaded
+    newsroom.article("a", "New.")
+    newsroom.build(replicas[0])
+    first.publish()
+    new = signatures(there)
+    assert b"New." in (there / "feed.rss").read_bytes()
+    second.publish()
+    assert signatures(there) == new
+    newsroom.build(replicas[1])
+    assert not second.publish().uploaded
+    assert signatures(there) == new
+
+
 # Watching
 
 

@@ -41,7 +41,7 @@ def publish_once(publisher: Publisher) -> Outcome:
             if str(error) != told:
                 told, since = str(error), time.monotonic()
             lasts = error.path is not None and time.monotonic() - since > _CHANGING_SECONDS
-            if lasts or not _is_built(publisher.output):
+            if lasts or not _is_being_built(publisher.output):
                 raise PublishError(f"{publisher.output} is not whole: {error}; build it again") from None
         time.sleep(LOOK_SECONDS)
 
@@ -84,7 +84,7 @@ def others_told(others: tuple[str, ...], url: str) -> str:
     return f"{len(others)} files in {url} are not of feedwright and are left alone, such as {others[0]}"
 
 
-def _is_built(output: Path) -> bool:
+def _is_being_built(output: Path) -> bool:
     """Whether somebody is at it."""
     status = read_status(output)
     return status is not None and status.builder_is_running

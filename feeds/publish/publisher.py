@@ -26,7 +26,7 @@ from feeds.publish.plan import (
 )
 from feeds.publish.purge import Purge, PurgeError
 from feeds.publish.record import KEY, Record
-from feeds.publish.store import Store, StoreError, is_left_aside
+from feeds.publish.store import Store, StoreError
 
 BEAT_SECONDS = 10.0
 """How often a publisher that is at work writes down how far it is."""
@@ -126,11 +126,10 @@ class Publisher:
             if again != record:  # somebody published meanwhile
                 record = again
                 continue
-            for key in filter(is_left_aside, keys):
+            for key in filter(self.store.is_left_aside, set(keys)):
                 self.store.delete(key)
-            self._others = frozenset(
-                key for key in keys - keys_of_all(record.files) if key != KEY and not is_left_aside(key)
-            )
+                keys.remove(key)
+            self._others = frozenset(keys - keys_of_all(record.files) - {KEY})
             record = replace(record, files=without_lost(record.files, keys))
         return record
 

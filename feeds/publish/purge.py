@@ -69,8 +69,10 @@ class Purge:
                 return None
         except HTTPError as error:
             return f"{address}: {error.code} {without_secrets(error.reason)}"
-        except (HTTPException, OSError) as error:
+        except OSError as error:
             return f"{address}: {without_secrets(str(error))}"
+        except (HTTPException, ValueError) as error:  # whose text may be the header or the URL
+            return f"{address}: {type(error).__name__}; look at the hook and at {HEADER}"
 
     def _run(self, addresses: Sequence[str]) -> None:
         lines = "".join(f"{address}\n" for address in addresses)

@@ -11,6 +11,7 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -20,8 +21,11 @@ from feeds.output import ASIDE, prune, replace
 from feeds.problems import printable
 
 SCHEMES = ("s3", "gs", "az")
-PART = 16 << 20
+PART = 8 << 20
 """Bytes; larger files go up in parts of this size, as object stores want it."""
+
+_LONGEST = timedelta(minutes=10)
+"""For one request; obstore's 30 s are too short for a part on a slow line."""
 
 SURROGATE_KEY = "surrogate-key"
 """Metadata of an object: its address, which its forms share. Caches forget it by that."""
@@ -64,6 +68,9 @@ class Store(Protocol):
     def keys(self) -> Iterator[str]:
         """All that are there."""
 
+    def is_left_aside(self, key: str) -> bool:
+        """Whether a publisher that was killed was writing it."""
+
 
 def opened(url: str) -> Store:
     """The store at `s3://bucket/prefix`, `gs://…`, `az://container/prefix`, `file:///folder`, or a path.
@@ -94,7 +101,7 @@ class Objects:
 
         self.url = url.rstrip("/")
         with _told(self.url):
-            self._store: Any = from_url(url)
+            self._store: Any = from_url(url, client_options={"timeout": _LONGEST})
 
     def get(self, key: str) -> bytes | None:
         import obstore
@@ -134,6 +141,9 @@ class Objects:
             for some in obstore.list(self._store):
                 yield from (one["path"] for one in some)
 
+    def is_left_aside(self, key: str) -> bool:
+        return False
+
 
 class Folder:
     """A folder. Each file is written aside and renamed, and gets the time of the file in `public/`."""
@@ -164,6 +174,9 @@ class Folder:
                 for name in names:
                     yield (Path(root) / name).relative_to(self.folder).as_posix()
 
+    def is_left_aside(self, key: str) -> bool:
+        return key.rpartition("/")[2].startswith(ASIDE)
+
 
 def _write(aside: Path, file: bytes | IO[bytes]) -> None:
     if isinstance(file, bytes):
@@ -172,11 +185,6 @@ def _write(aside: Path, file: bytes | IO[bytes]) -> None:
         file.seek(0)
         with aside.open("wb") as target:
             shutil.copyfileobj(file, target)
-
-
-def is_left_aside(key: str) -> bool:
-    """Whether a publisher that was killed was writing it."""
-    return key.rpartition("/")[2].startswith(ASIDE)
 
 
 @contextmanager

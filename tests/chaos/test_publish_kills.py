@@ -19,7 +19,7 @@ from feeds.building import build_once
 from feeds.publish.keeping import publish_once
 from feeds.publish.publisher import Publisher
 from feeds.publish.record import KEY
-from feeds.publish.store import is_left_aside, opened
+from feeds.publish.store import opened
 from tests.chaos.figures import count, record
 from tests.live import PATIENCE
 from tests.newsroom import Newsroom, files_of
@@ -58,7 +58,7 @@ class Place:
 
     def files(self) -> Files:
         found = {path: self.get(path) for path in self.paths() if path != KEY and path not in PRIVATE}
-        return {path: data for path, data in found.items() if data is not None and not is_left_aside(path)}
+        return {path: data for path, data in found.items() if data is not None and ".aside-" not in path}
 
 
 class FolderPlace(Place):
