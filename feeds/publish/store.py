@@ -11,7 +11,6 @@ import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -24,7 +23,7 @@ SCHEMES = ("s3", "gs", "az")
 PART = 8 << 20
 """Bytes; larger files go up in parts of this size, as object stores want it."""
 
-_LONGEST = timedelta(minutes=10)
+_LONGEST = "10m"
 """For one request; obstore's 30 s are too short for a part on a slow line."""
 
 SURROGATE_KEY = "surrogate-key"
@@ -100,8 +99,10 @@ class Objects:
         from obstore.store import from_url
 
         self.url = url.rstrip("/")
+        for prefix in _STORES:  # as options of the call, they would replace all those of the environment
+            os.environ.setdefault(f"{prefix}TIMEOUT", _LONGEST)
         with _told(self.url):
-            self._store: Any = from_url(url, client_options={"timeout": _LONGEST})
+            self._store: Any = from_url(url)
 
     def get(self, key: str) -> bytes | None:
         import obstore
