@@ -439,11 +439,11 @@ def _output(content: Path, output: Path | None) -> Path:
 
 
 def _destination(url: str, output: Path, content: Path) -> Store:
-    from feeds.publish.store import Folder, StoreError, UrlError, opened
+    from feeds.publish.store import Folder, StoreError, opened
 
     try:
         store = opened(url)
-    except (StoreError, UrlError) as error:
+    except (StoreError, ValueError) as error:
         _fail(str(error))
     if isinstance(store, Folder):
         _require_apart(store.folder, output, content)

@@ -206,6 +206,8 @@ def test_a_folder_that_holds_or_is_in_ours_is_refused(built: Newsroom) -> None:
         ("s3://bucket/x?X-Amz-Signature=secret", "has a ? or # in it"),
         ("https://bucket/x", "is no place to publish to"),
         ("s3:///x", "is no place to publish to"),
+        ("s3:/bucket", "is no place to publish to"),
+        ("s3://[bucket", "Invalid IPv6 URL"),
     ],
 )
 @pytest.mark.row("EX-09")

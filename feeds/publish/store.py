@@ -43,10 +43,6 @@ class StoreError(Exception):
     """What the store refused: in words, without anything secret."""
 
 
-class UrlError(ValueError):
-    """A destination that cannot be one."""
-
-
 class Store(Protocol):
     """A place for objects, each with a key such as `feed.rss`. Everything raises StoreError."""
 
@@ -74,19 +70,19 @@ class Store(Protocol):
 def opened(url: str) -> Store:
     """The store at `s3://bucket/prefix`, `gs://…`, `az://container/prefix`, `file:///folder`, or a path.
 
-    Credentials come from the environment, as obstore reads it. Raises UrlError and StoreError.
+    Credentials come from the environment, as obstore reads it. Raises ValueError and StoreError.
     """
-    parts = urlsplit(url)
-    if "://" not in url:
+    if not re.match("[a-z0-9]+:/", url):
         return Folder(Path(url).absolute())
+    parts = urlsplit(url)
     if "@" in parts.netloc:
-        raise UrlError("the URL has a user or password in it, which everybody on this machine could read")
+        raise ValueError("the URL has a user or password in it, which everybody on this machine could read")
     if parts.query or parts.fragment:
-        raise UrlError("the URL has a ? or # in it; options and tokens come from the environment")
+        raise ValueError("the URL has a ? or # in it; options and tokens come from the environment")
     if parts.scheme == "file" and not parts.netloc:
         return Folder(Path(unquote(parts.path)))
     if parts.scheme not in SCHEMES or not parts.netloc:
-        raise UrlError(f"{url!r} is no place to publish to: s3://, gs://, az://, file:// or a folder is")
+        raise ValueError(f"{url!r} is no place to publish to: s3://, gs://, az://, file:// or a folder is")
     return Objects(url)
 
 
