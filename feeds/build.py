@@ -312,6 +312,7 @@ class _Work:
             self._audit = None
         else:
             self.todo.put_first(map(Document.of, damaged))
+            self.todo.save()  # with what the audit forgets: else it would be nowhere after a kill
 
     def _make_some(self, most: int, at: datetime) -> None:
         left = len(self.todo)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -67,6 +67,22 @@ def test_what_was_harmed_in_public_is_made_again(newsroom: Newsroom, harm: str) 
         else:
             file.with_name(f"stray-{file.name}").write_bytes(b"stray")
     assert files_of(newsroom.build()) == before
+
+
+def test_what_was_harmed_is_made_again_also_where_who_saw_it_was_killed(newsroom: Newsroom) -> None:
+    newsroom.article("a", tags="[ferries]")
+
+    def built(make: Callable[[Builder], object]) -> dict[str, bytes]:
+        with Builder(newsroom.content, newsroom.public) as builder:
+            builder.build()
+            make(builder)
+        return files_of(newsroom.public)
+
+    before = built(Builder.finish)
+    (newsroom.public / "tags/ferries/feed.rss").write_bytes(b"harmed")
+    stops = iter([False, True])
+    built(lambda builder: builder.go_on(lambda: next(stops)))
+    assert built(Builder.finish) == before
 
 
 def test_a_removal_does_not_wait_until_the_rest_is_made(newsroom: Newsroom) -> None:
