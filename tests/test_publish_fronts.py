@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.fronts import Origins, ask, front
 from tests.newsroom import ROOT, Newsroom
 from tests.servers import serve_folder
-from tests.test_fronts import ask, front
 
 PATHS = (
     "/feed.rss",
@@ -35,7 +35,7 @@ CODINGS = ("identity", "gzip", "br", "gzip, br", "gzip;q=0", "br;q=0.5, gzip;q=0
 PRIVATE = ("/routes.json", "/serving.json", "/.feedwright.json", "/feed.rss.gz", "/feed.rss.br")
 
 
-def nginx(folder: Path, origin: int, port: int) -> list[str]:
+def nginx(folder: Path, origins: Origins, port: int) -> list[str]:
     site = (ROOT / "deploy/published.nginx.conf").read_text("utf-8")
     site = site.replace("/srv/feeds", str(folder / "there")).replace("listen 80", f"listen 127.0.0.1:{port}")
     site = site.replace("include mime.types;", "include /etc/nginx/mime.types;").replace(
@@ -54,7 +54,7 @@ def nginx_with(folder: Path, site: str) -> list[str]:
     return ["nginx", "-e", f"{folder}/error", "-c", f"{folder}/nginx.conf"]
 
 
-def caddy(folder: Path, origin: int, port: int) -> list[str]:
+def caddy(folder: Path, origins: Origins, port: int) -> list[str]:
     site = (
         (ROOT / "deploy/published.Caddyfile").read_text("utf-8").replace("/srv/feeds", str(folder / "there"))
     )

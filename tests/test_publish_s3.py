@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from feeds.publish.record import KEY
+from tests.fronts import ask as front_ask
+from tests.fronts import Origins, front
 from tests.newsroom import ROOT, Newsroom, files_of
 from tests.servers import ask, serve_folder
 from tests.swift import Bucket, require_swift, swift
-from tests.test_fronts import ask as front_ask
-from tests.test_fronts import front
 from tests.test_publish_fronts import CODINGS, KEPT, PATHS, nginx_with
 
 SAID = ("content-type", "content-encoding", "cache-control")
@@ -56,13 +56,13 @@ def test_objects_have_the_bytes_and_headers_that_the_server_answers_with(
                 compare(through, port)
 
 
-def nginx(folder: Path, origin: int, port: int, bucket: Bucket) -> list[str]:
+def nginx(folder: Path, origins: Origins, port: int, bucket: Bucket) -> list[str]:
     site = (
         (ROOT / "deploy/bucket.nginx.conf")
         .read_text("utf-8")
         .replace("listen 80", f"listen 127.0.0.1:{port}")
     )
-    site = site.replace("news.s3.eu-central-1.amazonaws.com:443", f"127.0.0.1:{origin}")
+    site = site.replace("news.s3.eu-central-1.amazonaws.com:443", f"127.0.0.1:{origins[0]}")
     site = site.replace("$1$form", f"/v1/AUTH_test/{bucket.name}/site$1$form").replace(
         "https://feed", "http://feed"
     )

@@ -50,7 +50,7 @@ def test_the_line_for_ci_fails_with_an_error_and_passes_with_a_warning(newsroom:
     newsroom.article("bad", published="never")
     done = in_a_shell(newsroom, SHELL[1])
     assert done.returncode == 1
-    assert "articles/bad.md:3:1: error[published-invalid]" in done.stdout
+    assert "articles/bad.md:3:1: error[date-invalid]" in done.stdout
 
 
 def test_the_recipes_for_github_and_gitlab_run_the_same_lines() -> None:
@@ -112,7 +112,7 @@ def test_the_hook_refuses_a_commit_with_an_error_and_no_other(newsroom: Newsroom
     newsroom.article("bad", published="never")
     refused = commit_all(desk)
     assert refused.returncode == 1
-    assert "articles/bad.md:3:1: error[published-invalid]" in refused.stdout + refused.stderr
+    assert "articles/bad.md:3:1: error[date-invalid]" in refused.stdout + refused.stderr
     newsroom.article("bad")
     accepted = commit_all(desk)
     assert accepted.returncode == 0, accepted.stderr

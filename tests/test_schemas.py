@@ -253,7 +253,8 @@ SHORTEST = tomllib.loads((CONFIGURATIONS / "healthy-shortest.toml").read_text("u
 
 
 def test_a_file_in_json_may_name_its_schema(newsroom: Newsroom) -> None:
-    text = '{"$schema": "../schemas/front-matter.json", "title": "a", "published": "2026-05-12"}'
+    text = '{"$schema": "../schemas/front-matter.json", "title": "a", "published": "2026-05-12", '
+    text += '"summary": "b"}'
     newsroom.write("articles/a.json", text)
     assert newsroom.run("check").stdout == ""
 
