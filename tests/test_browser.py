@@ -5,7 +5,9 @@ Needs Chromium, node, and `npm ci` in tests/browser.
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import shutil
 from collections.abc import Callable
 from typing import Any
@@ -19,7 +21,6 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed here"),
     pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed here"),
     pytest.mark.skipif(not (BROWSER / "node_modules").exists(), reason="needs `npm ci` in tests/browser"),
-    pytest.mark.xdist_group("browser"),  # one visit serves all
 ]
 
 Visit = dict[str, Any]
@@ -28,9 +29,15 @@ Visit = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def visits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Visit]:
-    """By path."""
-    with exhibited(tmp_path_factory.mktemp("exhibition")) as site:
-        seen: dict[str, Visit] = json.loads(run("visit.mjs", site, *PATHS))
+    """By path. One visit serves all workers; pytest-xdist cannot keep these tests on one with pytest 9."""
+    run_id = os.environ.get("PYTEST_XDIST_TESTRUNUID", str(os.getpid()))
+    shared = tmp_path_factory.getbasetemp().parent / f"visits-{run_id}.json"
+    with shared.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not shared.exists():
+            with exhibited(tmp_path_factory.mktemp("exhibition")) as site:
+                shared.write_text(run("visit.mjs", site, *PATHS), "utf-8")
+    seen: dict[str, Visit] = json.loads(shared.read_text("utf-8"))
     assert {path: visit["status"] for path, visit in seen.items()} == dict.fromkeys(PATHS, 200)
     return seen
 
