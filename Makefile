@@ -1,4 +1,4 @@
-.PHONY: help serve test check lock schemas rules screenshots chaos soak fuzz bench bench-peers bench-build bench-update bench-serve
+.PHONY: help serve test check fuller lock schemas rules screenshots chaos soak fuzz bench bench-peers bench-build bench-update bench-serve
 
 SIZES ?= 1000 10000
 
@@ -17,6 +17,9 @@ check:  ## Format, lint, types, tests
 	.venv/bin/ruff check
 	.venv/bin/mypy
 	.venv/bin/python -m pytest
+
+fuller:  ## Tests with other people's programs (skipped where not installed), and of publishing
+	.venv/bin/python -m pytest -m "fuller and not chaos"
 
 lock:  ## Write both lists of hashed requirements anew; needs uv
 	uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -o requirements.txt pyproject.toml

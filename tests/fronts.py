@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -24,10 +25,9 @@ Command = Callable[[Path, Origins, int], list[str]]
 def given(name: str, origins: Origins, **changed: str) -> str:
     """The configuration `name` with the ports of the origins for 8000 and 8001, and what is `changed`."""
     text = (ROOT / "deploy" / name).read_text("utf-8")
-    for old, new in {"8000": str(origins[0]), "8001": str(origins[1]), **changed}.items():
-        assert old in text
-        text = text.replace(old, new)
-    return text
+    new = {"8000": str(origins[0]), "8001": str(origins[1]), **changed}
+    assert all(old in text for old in new)
+    return re.sub("|".join(map(re.escape, new)), lambda found: new[found[0]], text)
 
 
 def nginx(folder: Path, origins: Origins, port: int, lifetime: str = "5s") -> list[str]:

@@ -18,6 +18,7 @@ import pytest
 from tests.browsing import BROWSER, CHROMIUM, PATHS, exhibited, run
 
 pytestmark = [
+    pytest.mark.fuller,
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed here"),
     pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed here"),
     pytest.mark.skipif(not (BROWSER / "node_modules").exists(), reason="needs `npm ci` in tests/browser"),

@@ -131,6 +131,8 @@ READER_SCRIPT = f"""
 import json, sys
 from reader import make_reader
 
+pytestmark = pytest.mark.fuller
+
 reader = make_reader("reader.sqlite")
 reader.add_feed(sys.argv[1])
 for _ in range({POLLS}):

@@ -23,6 +23,8 @@ from tests.live import PATIENCE, children, free_port, wait_until
 from tests.newsroom import ROOT, Newsroom
 from tests.servers import ask
 
+pytestmark = pytest.mark.fuller
+
 DEPLOY = ROOT / "deploy"
 UNITS = {"build": "feedwright-build.service", "web": "feedwright-web@.service"}
 EXPOSURE = 15

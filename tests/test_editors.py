@@ -19,7 +19,10 @@ from tests.newsroom import EXAMPLE, ROOT, Newsroom
 
 SERVERS = ROOT / "tests/editors/node_modules/.bin"
 
-pytestmark = pytest.mark.skipif(not SERVERS.exists(), reason="needs `npm ci` in tests/editors")
+pytestmark = [
+    pytest.mark.fuller,
+    pytest.mark.skipif(not SERVERS.exists(), reason="needs `npm ci` in tests/editors"),
+]
 
 MODELINE = "# yaml-language-server: $schema=../.schemas/front-matter.json\n"
 

@@ -17,6 +17,8 @@ from tests.newsroom import ROOT
 from tests.servers import HANG
 from tests.test_http import Site, served_site
 
+pytestmark = pytest.mark.fuller
+
 OF_THE_APPLICATION = {
     "test_what_it_returns_is_right_for_any_wsgi_server",
     "test_what_lies_beside_the_folder_is_out_of_reach_where_a_server_passes_any_path_on",

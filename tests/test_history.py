@@ -359,5 +359,5 @@ class Editing(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-Editing.TestCase.settings = hypothesis.settings(max_examples=8, stateful_step_count=10, deadline=None)
+Editing.TestCase.settings = hypothesis.settings(max_examples=6, stateful_step_count=10, deadline=None)
 TestEditing = Editing.TestCase

@@ -22,9 +22,13 @@ from tests.newsroom import PUBLICATION, ROOT, Newsroom
 from tests.servers import Answer, ask
 from tests.test_http import DECODERS
 
-pytestmark = pytest.mark.skipif(
-    not any(is_installed(name) for name in FRONTS), reason="neither nginx nor Caddy nor Varnish is installed"
-)
+pytestmark = [
+    pytest.mark.fuller,
+    pytest.mark.skipif(
+        not any(is_installed(name) for name in FRONTS),
+        reason="neither nginx nor Caddy nor Varnish is installed",
+    ),
+]
 
 OUTAGE = float(os.environ.get("CHAOS_OUTAGE", "600"))
 """Seconds."""

@@ -25,6 +25,8 @@ from tests.live import PATIENCE, linux, wait_until
 from tests.newsroom import ROOT, Newsroom, files_of
 from tests.servers import ask, serve_folder
 
+pytestmark = pytest.mark.fuller
+
 
 @pytest.fixture
 def built(newsroom: Newsroom) -> Newsroom:

@@ -11,6 +11,8 @@ from tests.fronts import Origins, ask, front
 from tests.newsroom import ROOT, Newsroom
 from tests.servers import serve_folder
 
+pytestmark = pytest.mark.fuller
+
 PATHS = (
     "/feed.rss",
     "/feed.atom",

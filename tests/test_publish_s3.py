@@ -19,6 +19,8 @@ from tests.servers import ask, serve_folder
 from tests.swift import Bucket, require_swift, swift
 from tests.test_publish_fronts import CODINGS, KEPT, PATHS, nginx_with
 
+pytestmark = pytest.mark.fuller
+
 SAID = ("content-type", "content-encoding", "cache-control")
 FORMS = {"": "identity", ".gz": "gzip", ".br": "br"}
 

@@ -30,6 +30,7 @@ from tests.readback import Entry, Feed, parsed, read, read_feed
 
 PARSERS = ROOT / "tests" / "parsers"
 pytestmark = [
+    pytest.mark.fuller,
     pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed here"),
     pytest.mark.skipif(not (PARSERS / "node_modules").exists(), reason="needs `npm ci` in tests/parsers"),
 ]
