@@ -18,7 +18,7 @@ check:  ## Format, lint, types, tests
 	.venv/bin/mypy
 	.venv/bin/python -m pytest
 
-fuller:  ## Tests with other people's programs (skipped where not installed), and of publishing
+fuller:  ## Tests that take longer, or other people's programs (skipped where not installed)
 	.venv/bin/python -m pytest -m "fuller and not chaos"
 
 lock:  ## Write both lists of hashed requirements anew; needs uv

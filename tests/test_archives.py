@@ -59,6 +59,7 @@ def pages(public: Path) -> dict[str, bytes]:
     return {path: data for path, data in files_of(public).items() if "archive/" in path}
 
 
+@pytest.mark.fuller
 @pytest.mark.parametrize("name", ["rss", "atom", "json"])
 @pytest.mark.parametrize("feed", ["", "sections/news/"])
 @pytest.mark.row("OUT-05")
@@ -96,6 +97,7 @@ def test_a_page_says_that_it_is_one_and_where_the_current_document_is(filled: Ne
         assert b"<fh:archive/>" not in (public / f"feed.{name}").read_bytes()
 
 
+@pytest.mark.fuller
 def test_adding_articles_never_changes_a_page(filled: Newsroom) -> None:
     before = pages(filled.build())
     for number in range(ARTICLES, ARTICLES + 9):
@@ -106,6 +108,7 @@ def test_adding_articles_never_changes_a_page(filled: Newsroom) -> None:
     assert "archive/5.atom" in before
 
 
+@pytest.mark.fuller
 @pytest.mark.parametrize("edit", ["backdate", "correct", "withdraw"])
 def test_an_edit_changes_only_the_page_that_it_touches(filled: Newsroom, edit: str) -> None:
     public = filled.build()

@@ -302,6 +302,7 @@ ARRIVES = [
 ]
 
 
+@pytest.mark.fuller
 @pytest.mark.row("ENC-10", "FM-37", "DT-08", "DT-09", "DT-16", "OUT-02", "OUT-08", "OUT-10", "OUT-13")
 @pytest.mark.parametrize(("row", "name", "what", "value"), ARRIVES)
 def test_every_format_says_of_an_unusual_article(
@@ -605,6 +606,7 @@ def test_a_renamed_file_with_an_id_keeps_it(newsroom: Newsroom) -> None:
     assert route(newsroom, "/articles/before/") == {"status": 301, "target": "/articles/after/"}
 
 
+@pytest.mark.fuller
 @pytest.mark.row("ID-05", "ID-06", "ID-07")
 def test_no_edit_of_title_or_address_changes_an_id(newsroom: Newsroom) -> None:
     newsroom.article("a", title="A tilte")
@@ -672,6 +674,7 @@ def test_a_clock_at_1970_hides_what_is_scheduled_and_nothing_else(newsroom: News
     assert "clock" in problem.message
 
 
+@pytest.mark.fuller
 @pytest.mark.row("EM-03")
 def test_an_article_whose_moment_came_while_nothing_ran_is_there_at_the_start(newsroom: Newsroom) -> None:
     due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=3)
@@ -750,6 +753,7 @@ def test_an_article_goes_out_at_the_time_of_its_publication(
 # The folder that is published
 
 
+@pytest.mark.fuller
 @pytest.mark.row("EX-01")
 def test_a_build_that_is_killed_leaves_each_file_old_or_new(tmp_path: Path) -> None:
     newsroom = Newsroom.at(tmp_path / "content")
@@ -896,6 +900,7 @@ CONFIGURATIONS = [
 ]
 
 
+@pytest.mark.fuller
 @pytest.mark.row("OUT-09", "DT-21", "OP-04")
 @pytest.mark.parametrize(("text", "places"), CONFIGURATIONS)
 def test_a_server_with_a_wrong_configuration_does_not_start_and_says_where_and_what_to_write(

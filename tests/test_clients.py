@@ -31,6 +31,8 @@ from tests.live import Server, free_port, served
 from tests.newsroom import EXAMPLE, Newsroom
 from tests.readback import read
 
+pytestmark = pytest.mark.fuller
+
 SHOWN = """
          |newsboat |newsboat |sfeed    |sfeed    |rss2email|rss2email|reader   |reader   |reader
          |rss      |atom     |rss      |atom     |rss      |atom     |rss      |atom     |json
@@ -130,8 +132,6 @@ READER_PYTHON = os.environ.get("FEEDWRIGHT_READER_PYTHON")
 READER_SCRIPT = f"""
 import json, sys
 from reader import make_reader
-
-pytestmark = pytest.mark.fuller
 
 reader = make_reader("reader.sqlite")
 reader.add_feed(sys.argv[1])

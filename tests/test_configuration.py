@@ -54,6 +54,7 @@ def test_a_problem_is_one_line_that_says_where_what_and_what_to_write(name: str)
         assert re.fullmatch(r"publication\.toml:\d+:\d+: (error|warning)\[[a-z0-9-]+\] .+; .+", line)
 
 
+@pytest.mark.fuller
 @pytest.mark.parametrize("name", ["several-problems", "wrong-timezone-that-is-a-path", "toml-key-twice"])
 @pytest.mark.row("OP-04", "DT-21")
 def test_with_a_wrong_configuration_check_tells_and_build_does_not_run(name: str, newsroom: Newsroom) -> None:

@@ -113,6 +113,7 @@ def test_a_link_to_another_article_makes_no_second_one(
         save_another(newsroom, server, healthy)
 
 
+@pytest.mark.fuller
 @pytest.mark.row("FS-04")
 def test_a_link_that_leads_nowhere_and_one_in_a_circle_are_told(
     newsroom: Newsroom, server: Server, healthy: Surface
@@ -224,6 +225,7 @@ def strict(newsroom: Newsroom, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     return strict
 
 
+@pytest.mark.fuller
 @pytest.mark.row("FS-05")
 def test_a_file_that_may_not_be_read_is_told_and_its_last_version_stays(strict: Newsroom) -> None:
     with served(strict) as server:
@@ -244,6 +246,7 @@ def test_a_file_that_may_not_be_read_is_told_and_its_last_version_stays(strict: 
         wait_until(lambda: not problems(strict))
 
 
+@pytest.mark.fuller
 @pytest.mark.row("FS-06")
 def test_a_folder_that_may_not_be_entered_is_told_and_its_articles_stay(strict: Newsroom) -> None:
     deep = strict.content / "articles/deep"

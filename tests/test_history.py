@@ -222,6 +222,7 @@ def test_a_ledger_may_be_elsewhere(newsroom: Newsroom, tmp_path: Path) -> None:
     assert not (newsroom.content / "ledger.jsonl").exists()
 
 
+@pytest.mark.fuller
 @pytest.mark.parametrize("damage", [b"", b"text", b"\0" * 4096])
 def test_a_damaged_or_missing_index_is_made_anew(newsroom: Newsroom, damage: bytes) -> None:
     newsroom.article("a")

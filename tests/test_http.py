@@ -1081,6 +1081,7 @@ def test_no_request_adds_a_header_or_a_line_to_the_log(program: Server) -> None:
     assert program.lines() == before
 
 
+@pytest.mark.fuller
 @linux
 @pytest.mark.row("AB-07", "AB-10")
 def test_agents_and_paths_by_the_thousand_take_neither_memory_nor_lines(program: Server) -> None:
@@ -1115,6 +1116,7 @@ def test_one_client_that_asks_without_end_keeps_nobody_waiting(program: Server) 
         assert flooding.result(HANG) >= 500
 
 
+@pytest.mark.fuller
 @linux
 @pytest.mark.row("AB-06")
 def test_twenty_thousand_polls_right_after_a_save_are_all_200_or_304(program: Server) -> None:

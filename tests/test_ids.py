@@ -39,6 +39,7 @@ def without_id_line(data: bytes) -> bytes:
     return b"".join(kept)
 
 
+@pytest.mark.fuller
 def test_every_file_without_an_id_gets_the_one_it_has(filled: Newsroom) -> None:
     before = entries(filled)
     printed = filled.run("ids", "--write").stdout.splitlines()

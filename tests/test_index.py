@@ -96,6 +96,7 @@ def test_a_removal_does_not_wait_until_the_rest_is_made(newsroom: Newsroom) -> N
         assert len(list(pages.iterdir())) < 900
 
 
+@pytest.mark.fuller
 def test_a_lost_index_touches_nothing_that_is_right(newsroom: Newsroom) -> None:
     """Readers go on getting what an earlier run published, with the same validators."""
     for number in range(600):
@@ -184,6 +185,7 @@ def test_a_save_goes_before_what_is_left_to_be_made(newsroom: Newsroom, builder:
     assert len(list((newsroom.public / "articles").iterdir())) == 601
 
 
+@pytest.mark.fuller
 def test_of_many_that_are_withdrawn_nothing_waits(newsroom: Newsroom, builder: Builder) -> None:
     names = [f"n-{number}" for number in range(300)]
     for name in names:
@@ -199,6 +201,7 @@ def test_of_many_that_are_withdrawn_nothing_waits(newsroom: Newsroom, builder: B
     assert not (newsroom.public / "tags").exists()
 
 
+@pytest.mark.fuller
 def test_what_was_left_to_be_made_is_made_after_a_restart(newsroom: Newsroom, tmp_path: Path) -> None:
     for number in range(600):
         newsroom.article(f"n-{number}")

@@ -175,6 +175,7 @@ def test_a_poller_gets_304_before_and_after_a_restart(tmp_path: Path) -> None:
             wait_until(partial(is_new, server, path, if_modified_since=answer.headers["last-modified"]))
 
 
+@pytest.mark.fuller
 @pytest.mark.row("EM-14")
 def test_five_hundred_articles_of_one_second_are_out_with_one_build(tmp_path: Path) -> None:
     newsroom = Newsroom.at(tmp_path / "content")

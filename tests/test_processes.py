@@ -410,6 +410,7 @@ def test_sigterm_lets_every_request_that_was_sent_before_it_finish(tmp_path: Pat
         assert [answer for answer in answers if answer.failed and answer.sent < signalled] == []
 
 
+@pytest.mark.fuller
 @linux
 def test_processes_that_do_not_react_to_sigterm_are_killed_and_granian_says_so_in_our_log(
     tmp_path: Path,

@@ -276,6 +276,7 @@ def test_a_ledger_that_cannot_be_written_is_told_until_it_can(newsroom: Newsroom
         assert not builder.build().problems
 
 
+@pytest.mark.fuller
 def test_a_folder_that_cannot_be_written_is_told_until_it_can(newsroom: Newsroom) -> None:
     newsroom.article("a")
     with served(newsroom) as server:

@@ -254,6 +254,7 @@ def test_a_file_renamed_over_another_is_its_new_version(
     assert reader.histories("a") == [versions(*range(1, 8))] * 3
 
 
+@pytest.mark.fuller
 @pytest.mark.row("LR-03")
 def test_an_article_never_vanishes_while_it_is_saved_as_vim_does(
     newsroom: Newsroom, server: Server, reader: Reader, first: Path
@@ -280,6 +281,7 @@ def test_a_file_with_an_older_time_is_a_new_version_too(
     assert reader.histories("a") == [versions(1, 2)] * 3
 
 
+@pytest.mark.fuller
 @pytest.mark.row("LR-05")
 def test_saves_in_place_end_with_the_last_version_and_show_no_mixture(
     newsroom: Newsroom, server: Server, reader: Reader, first: Path
@@ -408,6 +410,7 @@ def test_changes_within_a_second_are_seen_by_who_sends_the_date_alone(
             assert f"a version {version}".encode() in answer.body
 
 
+@pytest.mark.fuller
 @pytest.mark.row("LR-15")
 def test_articles_that_vanish_at_once_stay_until_somebody_confirms(tmp_path: Path) -> None:
     newsroom = newsroom_at(tmp_path)

@@ -12,6 +12,8 @@ import pytest
 
 from tests.newsroom import ROOT, Newsroom
 
+pytestmark = pytest.mark.fuller
+
 COLOUR = re.compile("\x1b\\[[0-9]+m")
 HOSTILE = "a\x1b[2J\x1b]0;owned\x07\x9b31m.md"
 """Clears the screen, names the window, turns red: the last in one character (ECMA-48, 5.3)."""
