@@ -81,10 +81,10 @@ def whole(results: Results) -> str:
 
 def save_times(results: Results) -> str:
     head = ["", "articles", "feed", "p50, ms", "p95, ms", "largest, ms", "p50 × that of the fewest articles"]
-    counts = sizes(results, "update")
     rows = []
-    for name, feed in _series(results, counts):
-        first = median(_milliseconds(results, counts[0], name, feed))
+    for name, feed in _series(results):
+        counts = [count for count in sizes(results, "update") if _was_measured(results, count, name)]
+        first = median(_milliseconds(results, counts[0], name, feed)) if counts else 0
         for count in counts:
             values = _milliseconds(results, count, name, feed)
             numbers = [median(values), percentile(values, 95), max(values)]
@@ -93,12 +93,17 @@ def save_times(results: Results) -> str:
     return table(head, rows)
 
 
-def _series(results: Results, counts: Sequence[int]) -> Iterator[tuple[str, str]]:
-    if counts:
+def _series(results: Results) -> Iterator[tuple[str, str]]:
+    if "update" in results:
         for when in ("settled", "making"):
             for feed in ("publication", "section"):
                 yield from ((f"Feedwright, {when}, {how.replace('_', ' ')}", feed) for how in HOW)
         yield "Hugo, in place", "publication"
+
+
+def _was_measured(results: Results, count: int, name: str) -> bool:
+    program, *when = name.lower().split(", ")
+    return when[0] in results["update"][str(count)]["found"][program] or len(when) == 1
 
 
 def _milliseconds(results: Results, count: int, name: str, feed: str) -> list[float]:

@@ -35,8 +35,11 @@ def of_hugo(count: int, case: str, what: str) -> Callable[[Results], float]:
 
 
 def saves(results: Results, count: int, feed: str = "publication") -> Sequence[float]:
-    """Milliseconds from save to served when all is made: in place and by renaming together."""
-    found = results["update"][str(count)]["found"]["feedwright"]["settled"]
+    """Milliseconds from save to served, in place and by renaming together: when all is made, or, where that
+    was not measured, beside a first build.
+    """
+    measured = results["update"][str(count)]["found"]["feedwright"]
+    found = measured["settled"] if "settled" in measured else measured["making"]
     return [value for how in HOW for value in found[how][feed]]
 
 
