@@ -128,6 +128,7 @@ def test_an_edit_changes_only_the_page_that_it_touches(filled: Newsroom, edit: s
     assert (b"at:deleted-entry" in (public / "feed.atom").read_bytes()) == (edit == "withdraw")
 
 
+@pytest.mark.fuller
 def test_a_build_from_nothing_with_the_same_ledger_has_the_same_pages(
     filled: Newsroom, tmp_path: Path
 ) -> None:

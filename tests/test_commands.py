@@ -147,6 +147,7 @@ def test_status_tells_what_the_last_build_knew(newsroom: Newsroom) -> None:
     assert "not running" in text
 
 
+@pytest.mark.fuller
 def test_new_writes_a_draft_with_a_fresh_id_and_the_current_time(newsroom: Newsroom) -> None:
     title = "Fish & chips: a “story” # 1"
     done = newsroom.run("new", title)

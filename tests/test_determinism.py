@@ -21,6 +21,7 @@ def test_two_builds_give_the_same_tree_with_its_compressed_files(example: Path, 
     assert any(name.endswith(".br") for name in files_of(again))
 
 
+@pytest.mark.fuller
 @pytest.mark.row("OUT-06", "OP-12")
 @pytest.mark.parametrize("locale", ["C", "de_DE.UTF-8"])
 def test_locale_time_zone_path_and_utf_8_mode_make_no_difference(

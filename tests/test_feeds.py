@@ -202,6 +202,7 @@ def test_an_article_cannot_take_the_address_of_any_file_of_ours(newsroom: Newsro
     assert [entry.title for entry in read("rss", (newsroom.public / "feed.rss").read_bytes())] == ["Fine"]
 
 
+@pytest.mark.fuller
 @pytest.mark.parametrize(
     ("language", "direction"), [("ar", "rtl"), ("az-Arab", "rtl"), ("he-Latn", "ltr"), ("es", "ltr")]
 )

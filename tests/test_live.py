@@ -117,6 +117,7 @@ def test_an_article_appears_at_its_moment_and_not_before(newsroom: Newsroom, ser
     wait_until(lambda: "Embargoed" not in server.titles())
 
 
+@pytest.mark.fuller
 @pytest.mark.row("EM-05")
 def test_nothing_counts_or_archives_an_article_before_its_moment(tmp_path: Path) -> None:
     newsroom = Newsroom.at(tmp_path / "content", PUBLICATION + "[feeds]\nlimit = 1\narchive_size = 2\n")
@@ -206,6 +207,7 @@ def test_what_an_earlier_run_published_is_served_until_the_first_scan_is_done(tm
         assert server.get("/feed.rss").status == 200
 
 
+@pytest.mark.fuller
 @linux
 @pytest.mark.parametrize("role", ["builder", "reading child", "worker"])
 def test_a_process_that_is_killed_leaves_the_feeds_up_and_comes_back(
