@@ -13,10 +13,10 @@ import sqlite3
 import sys
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
@@ -500,30 +500,34 @@ def _moment(text: str | None) -> datetime | None:
         _fail(f"--now: {error}; {error.hint}")
 
 
-@contextmanager
-def _one_builder(output: Path) -> Iterator[None]:
-    """Two builders would undo each other's work; the system frees the lock of one that was killed."""
-    from feeds.status import index_folder
-
-    try:
-        index_folder(output).mkdir(parents=True, exist_ok=True)
-        lock = (index_folder(output) / "lock").open("w")
-    except OSError as error:
-        _fail(f"cannot write beside {output}: {error.strerror}; choose another folder with --output")
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            _fail(f"another feedwright builds into {output}; end it or choose another folder with --output")
-        yield
+def _one_builder(output: Path) -> AbstractContextManager[TextIO]:
+    """Two builders would undo each other's work."""
+    return _locked(
+        output,
+        "lock",
+        f"another feedwright builds into {output}; end it or choose another folder with --output",
+    )
 
 
 @contextmanager
 def _one_publisher(output: Path, url: str) -> Iterator[str]:
     """Gives a name to publish under, which a publisher that was killed had too."""
+    name = f"publish-{hashlib.sha256(url.encode()).hexdigest()[:12]}.lock"
+    with _locked(output, name, f"another feedwright publishes {output} to {url}") as lock:
+        lock.seek(0)
+        me = lock.read()
+        if not me:
+            me = uuid.uuid4().hex
+            lock.write(me)
+            lock.flush()
+        yield me
+
+
+@contextmanager
+def _locked(output: Path, name: str, refusal: str) -> Iterator[TextIO]:
+    """Holds the file `name` beside the index; the system frees the lock of a process that was killed."""
     from feeds.status import index_folder
 
-    name = f"publish-{hashlib.sha256(url.encode()).hexdigest()[:12]}.lock"
     try:
         index_folder(output).mkdir(parents=True, exist_ok=True)
         lock = (index_folder(output) / name).open("a+")
@@ -533,14 +537,8 @@ def _one_publisher(output: Path, url: str) -> Iterator[str]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            _fail(f"another feedwright publishes {output} to {url}")
-        lock.seek(0)
-        me = lock.read()
-        if not me:
-            me = uuid.uuid4().hex
-            lock.write(me)
-            lock.flush()
-        yield me
+            _fail(refusal)
+        yield lock
 
 
 @contextmanager
