@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -43,7 +43,10 @@ Surface = dict[str, list[Found]]
 
 
 def surface(newsroom: Newsroom) -> Surface:
-    """The names of all that is published, with the articles where it is a feed."""
+    """The names of all that is published, with the articles where it is a feed.
+
+    Raises FileNotFoundError where something is removed meanwhile.
+    """
     return {
         name: articles_of(name, data) if Path(name).stem == "feed" else []
         for name, data in files_of(newsroom.public).items()
@@ -56,7 +59,13 @@ def healthy(newsroom: Newsroom, server: Server) -> Iterator[Surface]:
     """What is published before the test, and again when it has tidied up."""
     before = surface(newsroom)
     yield before
-    wait_until(lambda: surface(newsroom) == before and problems(newsroom) == [])
+
+    def is_as_before() -> bool:
+        with suppress(FileNotFoundError):  # the builder is at it
+            return surface(newsroom) == before and problems(newsroom) == []
+        return False
+
+    wait_until(is_as_before)
     assert not any("Traceback" in line for line in server.lines())
 
 
