@@ -54,7 +54,10 @@ SWITCH = WithJsonSchema(
 )
 """YAML 1.2 takes `yes` for a text."""
 
-LANGUAGE = shape("[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
+LANGUAGE_TAG = "[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*"
+"""A language tag (RFC 5646), as a pattern."""
+
+LANGUAGE = shape(LANGUAGE_TAG)
 PERMALINK = shape(
     r"(?=.*\{(?:slug|id)\})(?!(?:.*/)?\.\.?(?:/|$))(?:[^{}]|\{(?:slug|year|month|day|section|id)\})*"
 )

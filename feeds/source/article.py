@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 
-from feeds import dates, markup
+from feeds import dates, markup, shapes
 from feeds.addresses import (
     FEED_FILES,
     STRAY_PERCENT,
@@ -43,8 +43,7 @@ from feeds.source.front_matter import Source, read_source
 from feeds.source.media import MediaFolder
 from feeds.typed import check, did_you_mean, known_names, spellings, wanted
 
-LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*")
-"""The shape of a language tag (RFC 5646)."""
+LANGUAGE_TAG = re.compile(shapes.LANGUAGE_TAG)
 
 MAX_NAME = 240
 """Bytes of a file name, so that its encoded forms fit too."""
