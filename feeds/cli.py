@@ -115,7 +115,7 @@ def serve(
     output = _output(content, output)
     workers = workers or default_workers()
     if no_build:
-        sys.exit(run(output, host, port, workers, (), log_format))
+        sys.exit(run(output, host, port, workers, log_format=log_format))
     _require_content(content)
     _require_own_folder(content, output)
     with _one_builder(output), _failures_told(output):
@@ -125,7 +125,9 @@ def serve(
     builder = [sys.executable, "-m", "feeds", "build", "--watch", "--log-format", log_format]
     builder += ["--content", str(content), "--output", str(output)]
     builder += ["--ledger", str(ledger)] if ledger else []
-    sys.exit(run(output, host, port, workers, builder, log_format))
+    pinger = [sys.executable, "-m", "feeds", "ping", "--watch", "--log-format", log_format]
+    pinger += ["--output", str(output)]
+    sys.exit(run(output, host, port, workers, builder, pinger, log_format))
 
 
 @cli.command(epilog="Example: feedwright build --content newsroom --output /srv/feeds")
@@ -236,9 +238,11 @@ def _explain(code: str, as_json: bool) -> None:
 @output_option
 def status(content: Path, output: Path | None) -> None:
     """Print what the running builder knows: problems, last build, next due moment."""
-    from feeds.status import read_status
+    from feeds.status import index_folder, read_status
+    from feeds.websub.book import hub_line, read_hubs
 
-    known = read_status(_output(content, output))
+    output = _output(content, output)
+    known = read_status(output)
     if known is None:
         _fail("nothing was built yet; start with: feedwright serve")
     running = "running" if known.builder_is_running else "not running"
@@ -246,6 +250,8 @@ def status(content: Path, output: Path | None) -> None:
     click.echo(f"builder: {click.style(state, fg='yellow' if 'not' in state else 'green')}")
     click.echo(f"published: {known.articles} articles in {known.feeds} feeds, built {known.built}")
     click.echo(f"next due: {known.next_due or 'nothing'}")
+    for hub in read_hubs(index_folder(output)):
+        click.echo(hub_line(hub))
     click.echo(f"problems: {len(known.problems)}")
     for problem in known.problems:
         click.echo(problem_line(Problem.from_json(problem)))
@@ -280,13 +286,17 @@ def publish(
     """
     from feeds.publish.keeping import Refused, keep_publishing, others_told, publish_once
     from feeds.publish.publisher import Publisher
+    from feeds.status import index_folder
+    from feeds.websub.book import Book
+    from feeds.websub.teller import Teller
 
     logs.configure(log_format)
     output = _output(content, output)
     store, hook = _destination(url, output, content), _purge_hook(purge)
     progress = _progress_bars(SOME) if sys.stderr.isatty() and not watch else lambda *_: None
-    with _one_publisher(output, store.url) as me:
-        publisher = Publisher(output, store, me, overwrite, hook, progress, log.info)
+    with _one_publisher(output, store.url) as me, _failures_told(output):
+        teller = Teller(Book(index_folder(output)))
+        publisher = Publisher(output, store, me, overwrite, hook, teller, progress, log.info)
         if watch:
             keep_publishing(publisher)
             return
@@ -299,6 +309,35 @@ def publish(
     click.echo(f"{outcome.uploaded} files uploaded, {outcome.deleted} deleted in {store.url}")
     if outcome.others:
         click.echo(others_told(outcome.others, store.url))
+    if outcome.untold:
+        click.echo(f"{outcome.untold} pings are left for the next time; see feedwright status")
+
+
+@cli.command(epilog="Example: feedwright ping --content newsroom")
+@content_option
+@output_option
+@option("--watch", is_flag=True, help="Go on, and tell them after each build.")
+@log_option
+def ping(content: Path, output: Path | None, watch: bool, log_format: logs.Form) -> None:
+    """Tell the hubs of publication.toml which feeds changed, as soon as readers get them.
+
+    `serve` and `publish` do this themselves. It is for who brings the output folder to readers in
+    another way. What a hub did not take is kept for the next time.
+    """
+    from feeds.websub.keeping import NothingBuiltError, keep_telling, tell_once
+
+    logs.configure(log_format)
+    output = _output(content, output)
+    refusal = f"another feedwright tells the hubs what changed in {output}; end it first"
+    with _locked(output, "ping.lock", refusal), _failures_told(output):
+        if watch:
+            keep_telling(output)
+        try:
+            left = tell_once(output)
+        except NothingBuiltError as error:
+            _fail(f"{error}; start with: feedwright build")
+    if left:
+        _fail(f"{left} pings are left for the next time; see feedwright status")
 
 
 @cli.command(epilog="Example: feedwright confirm --content newsroom")

@@ -11,19 +11,17 @@ import json
 import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+from feeds.committed import FORMAT, Published
 from feeds.forms import Form, Forms
 from feeds.problems import Position, Problem
 from feeds.publication import Author, Metadata, Publication
 from feeds.source.folder import SourceFile, is_utf_8
-
-FORMAT = 4
 
 Setting = Literal["made with", "held since"]
 """`made with`: what `fingerprint` said when everything was made. `held since`: when so many articles vanished
@@ -56,18 +54,6 @@ class Entry:
     unusable: bool = False
     public: bool = False
     metadata: Metadata | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """A file of `public/`: of which document it is, its bytes' SHA-256, size and time, its encoded forms."""
-
-    path: str
-    owner: str
-    digest: bytes
-    size: int
-    modified: int
-    codings: str
 
 
 class Index:
@@ -235,22 +221,6 @@ class Index:
     def done(self, owners: Iterable[str]) -> None:
         """These documents are made."""
         self._database.executemany("DELETE FROM todo WHERE owner = ?", [(owner,) for owner in owners])
-
-
-def committed(folder: Path) -> tuple[list[Published], bool]:
-    """The files of `public/` as a builder, which may be at work, committed them last; whether that is all.
-
-    Raises sqlite3.Error where there is no index of this release.
-    """
-    address = (folder / "index.sqlite").absolute().as_uri()
-    with closing(sqlite3.connect(f"{address}?mode=ro", uri=True)) as database:
-        database.execute("BEGIN")
-        (found,) = database.execute("PRAGMA user_version").fetchone()
-        if found != FORMAT:
-            raise sqlite3.DatabaseError(f"format {found}")
-        rows = database.execute("SELECT * FROM document")
-        left = database.execute("SELECT 1 FROM todo LIMIT 1").fetchone()
-        return [Published(*row) for row in rows], left is None
 
 
 def discard(folder: Path) -> None:

@@ -22,7 +22,8 @@ from pathlib import Path
 import brotli  # type: ignore[import-untyped]
 from zlib_ng import gzip_ng
 
-from feeds.index import Index, Published
+from feeds.committed import Published
+from feeds.index import Index
 from feeds.status import index_folder
 
 _GZIP_LEVEL = 6

@@ -3,6 +3,8 @@
     supervisor ---- SIGHUP ----> builder        writes the output folder
         |
         +-- listening socket --> web workers    read it
+        |
+        +----------------------> pinger         tells hubs, where there are any
 
 The supervisor opens the listening socket and every web worker takes connections from it. So no second server
 can share the port without a word, and while a worker is replaced nobody is refused: the others take the
@@ -43,6 +45,7 @@ from granian.server import mp
 from granian.wsgi import _callback_wrapper as callback_for_wsgi
 
 from feeds import log as logs
+from feeds.handover import JsonFile, Serving, parsed_serving
 from feeds.heartbeat import BEAT_SECONDS, Heartbeat, hangs
 from feeds.lifeline import end_with_parent, environment_of_child
 from feeds.published import PublishedFiles
@@ -90,11 +93,18 @@ def default_workers() -> int:
 
 
 def serve(
-    output: Path, host: str, port: int, workers: int, builder: Sequence[str], log_format: logs.Form = "text"
+    output: Path,
+    host: str,
+    port: int,
+    workers: int,
+    builder: Sequence[str] | None = None,
+    pinger: Sequence[str] | None = None,
+    log_format: logs.Form = "text",
 ) -> int:
-    """Serves the folder `output` and keeps the command `builder` running, until SIGTERM or SIGINT.
+    """Serves the folder `output` and keeps the command `builder` running, until SIGTERM or SIGINT; also the
+    command `pinger`, as soon as hubs are configured.
 
-    With an empty command somebody else builds. Gives the exit status: 0, or 2 if host and port cannot be
+    Without a command for it somebody else builds. Gives the exit status: 0, or 2 if host and port cannot be
     listened on or the first builder exits with 2; the reason is then on stderr. SIGHUP goes to the builder.
     SIGUSR1 and SIGPIPE are ignored.
     """
@@ -106,7 +116,8 @@ def serve(
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     multiprocessing.set_start_method("spawn", force=True)
     load = partial(_application, output, os.getpid(), log_format)
-    return _Supervisor(listener, workers, builder, load).run()
+    serving: JsonFile[Serving | None] = JsonFile(output / "serving.json", parsed_serving, None)
+    return _Supervisor(listener, workers, builder, pinger, serving, load).run()
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -202,7 +213,13 @@ class _Supervisor(mp.MPServer):
     """
 
     def __init__(
-        self, listener: socket.socket, workers: int, builder: Sequence[str], load: Callable[[], Any]
+        self,
+        listener: socket.socket,
+        workers: int,
+        builder: Sequence[str] | None,
+        pinger: Sequence[str] | None,
+        serving: JsonFile[Serving | None],
+        load: Callable[[], Any],
     ) -> None:
         host, port = listener.getsockname()[:2]
         super().__init__(
@@ -226,23 +243,44 @@ class _Supervisor(mp.MPServer):
         self._restarts = [_Restarts() for _ in range(workers)]
         self._ended: WeakSet[mp.WorkerProcess] = WeakSet()
         self._beats = cast("MutableSequence[float]", multiprocessing.RawArray("d", workers))
-        self._builder = _Builder(builder, could_not_run=self.signal_handler_interrupt)
+        self._builder = _Child("builder", builder, self.signal_handler_interrupt) if builder else None
+        self._pinger = _Child("pinger", pinger) if pinger else None
+        self._serving = serving
         self.on_startup(self._start_builder)
 
     def run(self) -> int:
         """Serves until a signal ends it; gives the exit status."""
         with suppress(SystemExit):  # with 1, if a worker died while it was being stopped
             self.serve(target_loader=self._load, wrap_loader=False)
-        self._builder.join()
-        return COULD_NOT_RUN if self._builder.gave_up else 0
+        for child in self._children():
+            child.join()
+        return COULD_NOT_RUN if self._builder and self._builder.gave_up else 0
+
+    def _children(self) -> list[_Child]:
+        return [child for child in (self._builder, self._pinger) if child and child.is_started]
 
     def _start_builder(self) -> None:
         """Called when granian has set its signal handlers and before it starts workers."""
-        signal.signal(signal.SIGHUP, lambda *_: self._builder.look_again())
-        self._builder.start()
+        signal.signal(signal.SIGHUP, lambda *_: self._look_again())
+        if self._builder:
+            self._builder.start()
         if os.geteuid() == 0:
             log.warning("running as root; use a user who may write the output folder and nothing else")
         log.info("serving http://%s, workers: %d", _address(self.bind_addr, self.bind_port), self.workers)
+
+    def _look_again(self) -> None:
+        if self._builder:
+            self._builder.send(signal.SIGHUP)
+
+    def _start_pinger(self) -> None:
+        """As soon as there are hubs: most publications have none, and it takes memory."""
+        if (
+            self._pinger
+            and not self._pinger.is_started
+            and (serving := self._serving.read())
+            and serving.hubs
+        ):
+            self._pinger.start()
 
     def _init_shared_socket(self) -> None:
         self._sso = self._listener
@@ -280,7 +318,9 @@ class _Supervisor(mp.MPServer):
                 worker = self.wrks[index]
                 due[index] = self._next_start(index, worker.inner.exitcode, time.monotonic() - worker.birth)
             self._end_hanging(due)
-        self._builder.stop()
+            self._start_pinger()
+        for child in self._children():
+            child.stop()
 
     def _end_hanging(self, due: Container[int]) -> None:
         for index, worker in enumerate(self.wrks):
@@ -302,44 +342,46 @@ class _Supervisor(mp.MPServer):
         return time.monotonic() + pause
 
 
-class _Builder:
-    """Keeps one builder process running until `stop`."""
+class _Child:
+    """Keeps one process running from `start` to `stop`.
 
-    def __init__(self, command: Sequence[str], could_not_run: Callable[[], None]) -> None:
+    With `could_not_run` it gives up, and calls that, if the first one exits with 2.
+    """
+
+    def __init__(
+        self, name: str, command: Sequence[str], could_not_run: Callable[[], None] | None = None
+    ) -> None:
+        self.is_started = False
         self.gave_up = False
+        self._name = name
         self._command = command
         self._could_not_run = could_not_run
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
         self._deadline = 0.0
-        self._thread = threading.Thread(target=self._keep_running, name="builder", daemon=True)
+        self._thread = threading.Thread(target=self._keep_running, name=name, daemon=True)
 
     def start(self) -> None:
-        """Starts the builder, and a thread that waits for its end; nothing where there is no command."""
-        if self._command:
-            self._thread.start()
+        """Starts it, and a thread that waits for its end."""
+        self.is_started = True
+        self._thread.start()
 
-    def look_again(self) -> None:
-        """Has it read configuration and content. One that has only just begun is restarted by this."""
-        self._send(signal.SIGHUP)
+    def send(self, number: signal.Signals) -> None:
+        """One that has only just begun, and does not know the signal yet, is restarted by this."""
+        if self._process:
+            self._process.send_signal(number)
 
     def stop(self) -> None:
         """Asks it to end, within STOP_SECONDS."""
         self._deadline = time.monotonic() + STOP_SECONDS
         self._stopping.set()
-        self._send(signal.SIGTERM)
+        self.send(signal.SIGTERM)
 
     def join(self) -> None:
         """Waits until it has ended. Called after `stop`."""
-        if not self._command:
-            return
         self._thread.join(max(0, self._deadline - time.monotonic()))
-        self._send(signal.SIGKILL)
+        self.send(signal.SIGKILL)
         self._thread.join()
-
-    def _send(self, number: signal.Signals) -> None:
-        if self._process:
-            self._process.send_signal(number)
 
     def _keep_running(self) -> None:
         restarts = _Restarts()
@@ -349,13 +391,13 @@ class _Builder:
             end = self._run()
             if self._stopping.is_set():
                 return
-            if first and end == COULD_NOT_RUN:
+            if first and end == COULD_NOT_RUN and self._could_not_run:
                 self.gave_up = True
                 self._could_not_run()
                 return
             first = False
             pause = restarts.pause(time.monotonic() - start)
-            log.error("the builder ended (%s); it starts again in %.1f s", _cause(end), pause)
+            log.error("the %s ended (%s); it starts again in %.1f s", self._name, _cause(end), pause)
             self._stopping.wait(pause)
 
     def _run(self) -> int | OSError:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from feeds.handover import Signature, signature_of
+
 
 @dataclass(frozen=True, slots=True)
 class Status:
@@ -73,6 +75,14 @@ def read_status(output: Path) -> Status | None:
     try:
         return Status(**json.loads((index_folder(output) / "status.json").read_text("utf-8")))
     except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def signature_of_status(output: Path) -> Signature | None:
+    """Another one after each look of the builder; None where none ever ran."""
+    try:
+        return signature_of(os.stat(index_folder(output) / "status.json"))  # noqa: PTH116
+    except FileNotFoundError:
         return None
 
 

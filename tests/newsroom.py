@@ -54,6 +54,10 @@ class Newsroom:
         """Runs `feedwright COMMAND --content …` as a process of its own."""
         return feedwright(command, "--content", str(self.content), *options, **environment)
 
+    def command(self, name: str, *options: str) -> list[str]:
+        """The same as a command, to be run from the root of the checkout."""
+        return [sys.executable, "-m", "feeds", name, "--content", str(self.content), *options]
+
     def build(self, output: Path | None = None, *options: str, **environment: str) -> Path:
         """Builds, with no more than warnings, and gives the output folder."""
         output = output or self.public

@@ -26,7 +26,11 @@ from tests.servers import ask
 pytestmark = pytest.mark.fuller
 
 DEPLOY = ROOT / "deploy"
-UNITS = {"build": "feedwright-build.service", "web": "feedwright-web@.service"}
+UNITS = {
+    "build": "feedwright-build.service",
+    "web": "feedwright-web@.service",
+    "ping": "feedwright-ping.service",
+}
 EXPOSURE = 15
 """Of 100, as systemd-analyze counts what a service could do beyond its work; an unhardened one has 96."""
 
@@ -82,6 +86,8 @@ def test_the_units_write_where_they_may_and_use_the_system_calls_that_they_may(n
         with confined(*unit_command("web", places), state=state, trace="web"):
             wait_until(lambda: is_ready(port))
             assert ask(port, "/feed.rss").status == 200
+        with confined(*unit_command("ping", places), state=state, trace="ping"):
+            wait_until(lambda: (state / "public.index/hubs.sqlite").exists())
     for name in UNITS:
         trace = (state / name).read_text("utf-8", errors="replace")
         used = set(re.findall(r"^\d+ +(\w+)\(", trace, re.MULTILINE))

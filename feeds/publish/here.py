@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
+from feeds.committed import Published, committed
 from feeds.documents import Document
 from feeds.handover import Serving, parsed_serving
-from feeds.index import Published, committed
 from feeds.publish.plan import File
 from feeds.publish.store import SURROGATE_KEY
 from feeds.representations import encoded_forms, headers_of_object

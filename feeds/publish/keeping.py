@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import logging
-import os
 import signal
+import sqlite3
 import time
+from dataclasses import replace
 from pathlib import Path
 
-from feeds.handover import Signature, signature_of
+from feeds.handover import Signature
 from feeds.publish.here import ChangingError, NothingBuiltError
 from feeds.publish.publisher import Outcome, Publisher, PublishError
 from feeds.publish.purge import PurgeError
 from feeds.publish.record import RecordError
 from feeds.publish.store import StoreError
-from feeds.status import index_folder, read_status
+from feeds.status import read_status, signature_of_status
+from feeds.websub.keeping import PATIENCE
 
 LOOK_SECONDS = 0.2
 """How often it is looked whether the builder has said something new."""
@@ -25,14 +27,24 @@ RETRY_SECONDS = 30.0
 _CHANGING_SECONDS = 30.0
 """So long a file may be another than the builder knows: it is renamed into place before that is committed."""
 
-Refused = (NothingBuiltError, PublishError, PurgeError, RecordError, StoreError, OSError)
+Refused = (NothingBuiltError, PublishError, PurgeError, RecordError, StoreError, OSError, sqlite3.Error)
 """What keeps `publish` from its work, in words for a person."""
 
 log = logging.getLogger("feeds.publish")
 
 
 def publish_once(publisher: Publisher) -> Outcome:
-    """Waits until the builder that is at work has made everything. Raises what is `Refused`."""
+    """Publishes, and waits a while for hubs that cannot be told yet. Raises what is `Refused`."""
+    end = time.time() + PATIENCE
+    outcome = _publish_whole(publisher)
+    while outcome.untold and publisher.due < end:
+        time.sleep(max(0.0, publisher.due - time.time()))
+        outcome = replace(outcome, untold=_publish_whole(publisher).untold)
+    return outcome
+
+
+def _publish_whole(publisher: Publisher) -> Outcome:
+    """Waits until the builder that is at work has made everything."""
     told, since = "", time.monotonic()
     while True:
         try:
@@ -53,12 +65,12 @@ def keep_publishing(publisher: Publisher) -> None:
     retry, told = 0.0, ""
     try:
         while True:
-            said = _said(publisher.output)
+            said = signature_of_status(publisher.output)
             if said != seen or time.monotonic() >= retry:
-                seen, retry = said, float("inf")
+                seen = said
                 try:
                     _tell(publisher.publish(), publisher)
-                    told = ""
+                    retry, told = time.monotonic() + publisher.due - time.time(), ""
                 except ChangingError:
                     retry = 0.0
                 except Refused as error:
@@ -88,11 +100,3 @@ def _is_being_built(output: Path) -> bool:
     """Whether somebody is at it."""
     status = read_status(output)
     return status is not None and status.builder_is_running
-
-
-def _said(output: Path) -> Signature | None:
-    """Changes when the builder has made something."""
-    try:
-        return signature_of(os.stat(index_folder(output) / "status.json"))  # noqa: PTH116
-    except FileNotFoundError:
-        return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -27,6 +29,8 @@ from feeds.publish.plan import (
 from feeds.publish.purge import Purge, PurgeError
 from feeds.publish.record import KEY, Record
 from feeds.publish.store import Store, StoreError
+from feeds.websub.book import Notice
+from feeds.websub.teller import Teller
 
 BEAT_SECONDS = 10.0
 """How often a publisher that is at work writes down how far it is."""
@@ -49,11 +53,15 @@ class PublishError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`others` are files that are there and were not published by this program: they are left alone."""
+    """`others` are files that are there and were not published by this program: they are left alone.
+
+    `untold` is how much hubs are still to be told.
+    """
 
     uploaded: int = 0
     deleted: int = 0
     others: tuple[str, ...] = ()
+    untold: int = 0
 
 
 class Publisher:
@@ -70,6 +78,7 @@ class Publisher:
         me: str,
         overwrite: bool = False,
         purge: Purge | None = None,
+        teller: Teller | None = None,
         progress: Progress = lambda *_: None,
         told: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -78,11 +87,17 @@ class Publisher:
         self.me = me
         self.overwrite = overwrite
         self.purge = purge
+        self.teller = teller
         self.progress = progress
         self.told = told
         self._done: Files | None = None
         self._others: frozenset[str] | None = None
         self._dead: Record | None = None
+
+    @property
+    def due(self) -> float:
+        """The moment at which hubs can be told more of what is left: seconds since 1970, or infinity."""
+        return self.teller.due if self.teller else math.inf
 
     def publish(self) -> Outcome:
         """Makes the store what `public/` is, if that is not what it was when this last succeeded.
@@ -96,7 +111,7 @@ class Publisher:
         outcome = None
         while outcome is None:
             outcome = self._bring(here)
-        self._done = here.files
+        self._done = None if outcome.untold else here.files
         return outcome
 
     def _bring(self, here: Here) -> Outcome | None:
@@ -104,7 +119,8 @@ class Publisher:
         record = self._record(here)
         others = self._strangers(here, record)
         steps = stages(here.files, record.files)
-        if not steps and not (self.purge and record.unpurged):
+        untold = self._untold(here, record, steps)
+        if not steps and not untold and not (self.purge and record.unpurged):
             return Outcome(others=others)
         touched = {here.address(step.path) for stage in steps for step in stage} if self.purge else set()
         claim = replace(
@@ -113,6 +129,7 @@ class Publisher:
             files=claimed(record.files, steps),
             publisher=self.me,
             unpurged=tuple(sorted({*record.unpurged, *touched})),
+            untold=untold,
         )
         run = _Run(self, here, claim)
         return replace(run.make(steps), others=others) if run.begin() else None
@@ -153,6 +170,19 @@ class Publisher:
                 self._dead = record
             else:
                 time.sleep(_LOOK_SECONDS)
+
+    def _untold(self, here: Here, record: Record, steps: list[Stage]) -> tuple[Notice, ...]:
+        """What hubs are to be told. Nobody can have subscribed to a feed that is new."""
+        if self.teller is None:
+            return record.untold
+        changed = {
+            step.path
+            for stage in steps
+            for step in stage
+            if isinstance(step, Upload) and step.file.kind == "feed" and step.path in record.files
+        }
+        notices = {Notice(hub, feed) for hub in here.serving.hubs for feed in changed}
+        return tuple(sorted(notices.union(record.untold)))
 
     def _strangers(self, here: Here, record: Record) -> tuple[str, ...]:
         """The files that are there and not ours. Raises PublishError if one is where ours is to be."""
@@ -197,12 +227,33 @@ class _Run:
             if self.publisher.purge:
                 self.publisher.purge.purge(self.record.unpurged, self.here.serving)
                 self.record = replace(self.record, unpurged=())
-        except (ChangingError, KeyboardInterrupt, OSError, PublishError, PurgeError, StoreError):
+            if self.publisher.teller:
+                self._tell(self.publisher.teller)
+        except (
+            ChangingError,
+            KeyboardInterrupt,
+            OSError,
+            PublishError,
+            PurgeError,
+            StoreError,
+            sqlite3.Error,
+        ):
             with suppress(StoreError, records.RecordError):
                 self._end()
             raise
         self._end()
-        return Outcome(uploaded, deleted)
+        return Outcome(uploaded, deleted, untold=len(self.record.untold))
+
+    def _tell(self, teller: Teller) -> None:
+        """Tells hubs what can be told at this moment, as long as this is the one that publishes."""
+        teller.due = 0.0
+        while self.record.untold and teller.due <= time.time():
+            settled = teller.tell(self.record.untold, self.here.published, self.here.serving)
+            self.record = replace(
+                self.record, untold=tuple(one for one in self.record.untold if one not in settled)
+            )
+            if time.monotonic() >= self._written + BEAT_SECONDS:
+                self._beat()
 
     def _made(self, stage: Stage, pool: ThreadPoolExecutor) -> Iterator[Step]:
         """The steps as they are made. After one that fails no other is begun; raises what failed."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from feeds.publish.plan import File
 from feeds.publish.store import Store
+from feeds.websub.book import Notice
 
 KEY = ".feedwright.json"
 _FORMAT = 1
@@ -24,7 +25,7 @@ class RecordError(Exception):
 @dataclass(frozen=True, slots=True)
 class Record:
     """`url` is that of the publication. `publisher` is at work; its `beat` changes as long as it is.
-    `unpurged` are addresses of which caches may have an old version.
+    `unpurged` are addresses of which caches may have an old version, `untold` what hubs are to be told.
     """
 
     url: str
@@ -32,6 +33,7 @@ class Record:
     publisher: str | None = None
     beat: int = 0
     unpurged: tuple[str, ...] = ()
+    untold: tuple[Notice, ...] = ()
 
     def again(self) -> Record:
         """The same, a moment later."""
@@ -48,7 +50,9 @@ def read(store: Store) -> Record | None:
         if fields["format"] > _FORMAT:
             raise RecordError(f"{store.url}/{KEY} was written by a newer feedwright; use that one")
         files = {path: File(*row) for path, row in fields["files"].items()}
-        return Record(fields["url"], files, fields["publisher"], fields["beat"], tuple(fields["unpurged"]))
+        untold = tuple(Notice(*row) for row in fields["untold"])
+        unpurged = tuple(fields["unpurged"])
+        return Record(fields["url"], files, fields["publisher"], fields["beat"], unpurged, untold)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise RecordError(f"{store.url}/{KEY} is damaged; remove it, and publish with --overwrite") from None
 
@@ -61,6 +65,7 @@ def write(store: Store, record: Record, now: int) -> None:
         "publisher": record.publisher,
         "beat": record.beat,
         "unpurged": record.unpurged,
+        "untold": record.untold,
         "files": record.files,
     }
     data = json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()

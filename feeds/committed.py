@@ -1,0 +1,39 @@
+"""What the builder committed last, for processes beside it: they read the index, and see a whole build."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+FORMAT = 4
+"""Of the index; one of another is begun anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A file of `public/`: of which document it is, its bytes' SHA-256, size and time, its encoded forms."""
+
+    path: str
+    owner: str
+    digest: bytes
+    size: int
+    modified: int
+    codings: str
+
+
+def committed(folder: Path, kind: str = "*") -> tuple[list[Published], bool]:
+    """The files of `public/` as a builder, which may be at work, committed them last; whether that is all.
+
+    Of documents of one `kind`, or of all. Raises sqlite3.Error where there is no index of this release.
+    """
+    address = (folder / "index.sqlite").absolute().as_uri()
+    with closing(sqlite3.connect(f"{address}?mode=ro", uri=True)) as database:
+        database.execute("BEGIN")
+        (found,) = database.execute("PRAGMA user_version").fetchone()
+        if found != FORMAT:
+            raise sqlite3.DatabaseError(f"format {found}")
+        rows = database.execute("SELECT * FROM document WHERE owner GLOB ?", [f"{kind} *"])
+        left = database.execute("SELECT 1 FROM todo LIMIT 1").fetchone()
+        return [Published(*row) for row in rows], left is None

@@ -1,0 +1,1 @@
+"""`feedwright ping`: hubs are told which feeds changed, when readers get the new bytes."""
