@@ -25,7 +25,7 @@ _STEP_MS = 5
 _BURST = 20
 """So many files at once are no person's save, but a program at work: it is given time to finish."""
 
-_LOOKS, _LOOKS_SECONDS = 3, 0.4
+_LOOKS, _LOOKS_SECONDS = 3, 0.5
 """So many looks at most in so many seconds: a program that saves without end is one of them."""
 
 _QUIET_SECONDS = 0.05

@@ -303,12 +303,14 @@ def test_saves_in_place_end_with_the_last_version_and_show_no_mixture(
 def test_a_hundred_saves_in_a_second_are_few_builds(
     newsroom: Newsroom, server: Server, reader: Reader, first: Path
 ) -> None:
-    before = len(server.lines())
+    before, started = len(server.lines()), time.monotonic()
     for version in range(2, 102):
         save(newsroom, "a", version)
         time.sleep(0.01)
+    seconds = time.monotonic() - started
     reader.await_titles("a version 101")
-    assert len([line for line in server.lines()[before:] if "files changed" in line]) <= 10
+    builds = [line for line in server.lines()[before:] if "files changed" in line]
+    assert len(builds) <= 10 * max(1.0, seconds)
 
 
 @pytest.mark.row("LR-09")
