@@ -84,13 +84,18 @@ class _Newsroom:
         self._failure: tuple[str, Problem] | None = None
         self._told: set[Problem] = set()
         self._again: datetime | None = None
+        self._looks = self._changed = 0
+        self._look_seconds = 0.0
 
     def look(self, paths: Collection[str] | None) -> Next:
         """Looks at `paths`, or at everything: that is to find nothing that no event told."""
         is_scan = paths is None and self.status.ready
 
         def look() -> Built:
+            started = time.monotonic()
             built = self.builder.build(paths)
+            self._looks += 1
+            self._look_seconds += time.monotonic() - started
             if is_scan and built.news:
                 log.info("a scan found %d changed files of which no events had told", built.news)
             self._again = _again(built)
@@ -112,7 +117,11 @@ class _Newsroom:
         if built.changed:
             log.info("%d articles in %d feeds; %d files changed", built.articles, built.feeds, built.changed)
         self._problems, self._failure = built.problems, None
-        self._tell(built.problems, _status(built))
+        self._changed += built.changed
+        status = replace(
+            _status(built), looks=self._looks, look_seconds=self._look_seconds, changed=self._changed
+        )
+        self._tell(built.problems, status)
         return min(filter(None, [built.next_due, self._again]), default=None), built.left > 0
 
     def _fail(self, error: OSError | sqlite3.Error) -> Next:
@@ -177,6 +186,7 @@ def _status(built: Built) -> Status:
         builder=os.getpid(),
         articles=built.articles,
         feeds=built.feeds,
+        left=built.left,
         built=rfc3339(datetime.now(UTC)),
         next_due=rfc3339(built.next_due) if built.next_due else None,
         problems=tuple(problem.as_json() for problem in built.problems),

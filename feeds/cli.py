@@ -249,6 +249,8 @@ def status(content: Path, output: Path | None) -> None:
     state = f"{running}, {'ready' if known.ready else 'not ready'}"
     click.echo(f"builder: {click.style(state, fg='yellow' if 'not' in state else 'green')}")
     click.echo(f"published: {known.articles} articles in {known.feeds} feeds, built {known.built}")
+    if known.left:
+        click.echo(f"left to be made: {known.left} documents")
     click.echo(f"next due: {known.next_due or 'nothing'}")
     for hub in read_hubs(index_folder(output)):
         click.echo(hub_line(hub))

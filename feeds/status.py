@@ -15,13 +15,19 @@ from feeds.handover import Signature, signature_of
 class Status:
     """`ready`: a complete scan since the start is published. Moments are RFC 3339 texts.
 
-    `boot` is another one after each start of the machine.
+    `left` documents are still to be made. Since its start the builder looked at the content `looks` times, in
+    `look_seconds` altogether, and changed `changed` published files. `boot` is another one after each start
+    of the machine.
     """
 
     ready: bool
     builder: int
     articles: int = 0
     feeds: int = 0
+    left: int = 0
+    looks: int = 0
+    look_seconds: float = 0.0
+    changed: int = 0
     built: str | None = None
     next_due: str | None = None
     problems: tuple[dict[str, Any], ...] = ()

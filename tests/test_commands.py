@@ -8,11 +8,13 @@ import re
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from feeds.status import read_status, write_status
 from tests.newsroom import EXAMPLE, ROOT, Newsroom, feedwright
 
 COMMANDS = ["serve", "build", "publish", "check", "status", "new", "ids"]
@@ -145,6 +147,15 @@ def test_status_tells_what_the_last_build_knew(newsroom: Newsroom) -> None:
     assert "next due: 2998-12-31T23:00:00Z" in text
     assert "articles/bad.md:3:1: error[date-invalid]" in text
     assert "not running" in text
+
+
+def test_status_tells_how_many_documents_are_still_to_be_made(newsroom: Newsroom) -> None:
+    newsroom.article("a")
+    known = read_status(newsroom.build())
+    assert known
+    assert "left to be made" not in newsroom.run("status").stdout
+    write_status(newsroom.public, replace(known, left=3))
+    assert "left to be made: 3 documents" in newsroom.run("status").stdout
 
 
 @pytest.mark.fuller
