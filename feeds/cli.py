@@ -8,6 +8,7 @@ import json
 import logging
 import multiprocessing
 import os
+import re
 import shutil
 import sqlite3
 import sys
@@ -69,6 +70,14 @@ log_option = option(
 )
 
 
+def address(text: str) -> tuple[str, int]:
+    """A host, in brackets if it is an IPv6 address, and a port; or a port of 127.0.0.1."""
+    found = re.fullmatch(r"(?:(?:\[([^]]+)\]|([^:]+)):)?([0-9]{1,5})", text)
+    if not found or not 0 < int(found[3]) < 1 << 16:
+        raise click.BadParameter(f"{text} is no address; write one such as 127.0.0.1:9100 or [::1]:9100")
+    return found[1] or found[2] or "127.0.0.1", int(found[3])
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(feeds.__version__, prog_name="feedwright")
 def cli() -> None:
@@ -93,6 +102,12 @@ def cli() -> None:
     show_default="one for each core",
     help="Processes that answer requests.",
 )
+@option(
+    "--metrics",
+    type=address,
+    show_default="off",
+    help="Address, or port of 127.0.0.1, that answers Prometheus at /metrics.",
+)
 @option("--no-build", is_flag=True, help="Only serve the output folder, which another process fills.")
 @ledger_option
 @log_option
@@ -102,6 +117,7 @@ def serve(
     host: str,
     port: int,
     workers: int | None,
+    metrics: tuple[str, int] | None,
     no_build: bool,
     ledger: Path | None,
     log_format: logs.Form,
@@ -115,7 +131,7 @@ def serve(
     output = _output(content, output)
     workers = workers or default_workers()
     if no_build:
-        sys.exit(run(output, host, port, workers, log_format=log_format))
+        sys.exit(run(output, host, port, workers, log_format=log_format, metrics=metrics))
     _require_content(content)
     _require_own_folder(content, output)
     with _one_builder(output), _failures_told(output):
@@ -127,7 +143,7 @@ def serve(
     builder += ["--ledger", str(ledger)] if ledger else []
     pinger = [sys.executable, "-m", "feeds", "ping", "--watch", "--log-format", log_format]
     pinger += ["--output", str(output)]
-    sys.exit(run(output, host, port, workers, builder, pinger, log_format))
+    sys.exit(run(output, host, port, workers, builder, pinger, log_format, metrics))
 
 
 @cli.command(epilog="Example: feedwright build --content newsroom --output /srv/feeds")

@@ -222,7 +222,7 @@ def _body_headers(name: str, coding: str, length: int) -> Headers:
 
 
 class Download:
-    """A part of a file on the disk as a WSGI body, read a chunk at a time.
+    """A part of a file on the disk as a WSGI body, read a chunk at a time; `size` in bytes.
 
     Raises OSError when made; FileNotFoundError also if the file is no longer that of `resource`.
     """
@@ -233,7 +233,7 @@ class Download:
             self._file.close()
             raise FileNotFoundError(errno.ENOENT, "replaced this moment", resource.path)
         self._file.seek(part.start)
-        self._left = len(part)
+        self.size = self._left = len(part)
         self._finished = finished
 
     def __iter__(self) -> Iterator[bytes]:

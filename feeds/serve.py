@@ -31,6 +31,7 @@ import time
 from collections.abc import Callable, Container, Iterator, MutableSequence, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
+from http import HTTPStatus
 from multiprocessing.resource_tracker import ensure_running
 from pathlib import Path
 from typing import Any, cast
@@ -45,6 +46,7 @@ from granian.server import mp
 from granian.wsgi import _callback_wrapper as callback_for_wsgi
 
 from feeds import log as logs
+from feeds.counts import BODY_BYTES, SECONDS, Figures, Shared, shared_counts, slice_of
 from feeds.handover import JsonFile, Serving, parsed_serving
 from feeds.heartbeat import BEAT_SECONDS, Heartbeat, hangs
 from feeds.lifeline import end_with_parent, environment_of_child
@@ -73,6 +75,9 @@ server that is repaired stay down for long."""
 YOUNG = 10.0
 """Seconds a process lives at least, if what ended it has nothing to do with its start."""
 
+_CODES = {f"{one.value} {one.phrase}": one.value for one in HTTPStatus}
+"""A look-up takes a tenth of the time of `int("200 OK"[:3])`."""
+
 log = logging.getLogger("feeds.serve")
 
 # Changes levels alone: the records go to the handlers of the root logger. granian's default is stdout.
@@ -100,31 +105,47 @@ def serve(
     builder: Sequence[str] | None = None,
     pinger: Sequence[str] | None = None,
     log_format: logs.Form = "text",
+    metrics: tuple[str, int] | None = None,
 ) -> int:
     """Serves the folder `output` and keeps the command `builder` running, until SIGTERM or SIGINT; also the
     command `pinger`, as soon as hubs are configured.
 
-    Without a command for it somebody else builds. Gives the exit status: 0, or 2 if host and port cannot be
-    listened on or the first builder exits with 2; the reason is then on stderr. SIGHUP goes to the builder.
-    SIGUSR1 and SIGPIPE are ignored.
+    Without a command for it somebody else builds. With `metrics`, a host and a port, these tell Prometheus
+    how it goes. Gives the exit status: 0, or 2 if an address cannot be listened on or the first builder exits
+    with 2; the reason is then on stderr. SIGHUP goes to the builder. SIGUSR1 and SIGPIPE are ignored.
     """
     try:
-        listener = _listen(host, port)
-    except (OSError, UnicodeError) as error:
-        print(f"feedwright: cannot listen on {_address(host, port)}: {_explain(error)}", file=sys.stderr)
+        listener = _listen(host, port, "--host", "--port")
+        for_metrics = _listen(*metrics, "--metrics", "--metrics") if metrics else None
+    except _ListenError as error:
+        print(f"feedwright: {error}", file=sys.stderr)
         return COULD_NOT_RUN
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     multiprocessing.set_start_method("spawn", force=True)
     load = partial(_application, output, os.getpid(), log_format)
     serving: JsonFile[Serving | None] = JsonFile(output / "serving.json", parsed_serving, None)
-    return _Supervisor(listener, workers, builder, pinger, serving, load).run()
+    supervisor = _Supervisor(listener, workers, builder, pinger, serving, load)
+    if for_metrics:
+        from feeds.metrics import tell_metrics  # heavy, and most do without
+
+        tell_metrics(for_metrics, output, supervisor.figures)
+        log.info("metrics at http://%s/metrics", _address(*for_metrics.getsockname()[:2]))
+    return supervisor.run()
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """Raises OSError, or UnicodeError for a host that cannot be a name."""
-    family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    both = host == "::" and socket.has_dualstack_ipv6()
-    listener = socket.create_server(address, family=family, backlog=QUEUE, dualstack_ipv6=both)
+class _ListenError(Exception):
+    """Says where, why and what to choose instead."""
+
+
+def _listen(host: str, port: int, host_option: str, port_option: str) -> socket.socket:
+    """Raises _ListenError; the options are those that said where."""
+    try:
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        both = host == "::" and socket.has_dualstack_ipv6()
+        listener = socket.create_server(address, family=family, backlog=QUEUE, dualstack_ipv6=both)
+    except (OSError, UnicodeError) as error:  # UnicodeError: the host cannot be a name
+        why = _explain(error, host_option, port_option)
+        raise _ListenError(f"cannot listen on {_address(host, port)}: {why}") from error
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # inherited by each connection
     return listener
 
@@ -133,19 +154,26 @@ def _address(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _explain(error: OSError | UnicodeError) -> str:
+def _explain(error: OSError | UnicodeError, host_option: str, port_option: str) -> str:
     if isinstance(error, UnicodeError | socket.gaierror):
-        return "no machine has this name; choose another with --host"
+        return f"no machine has this name; choose another with {host_option}"
     reasons = {
-        errno.EADDRINUSE: "another program listens there; end it or choose another port with --port",
-        errno.EACCES: "only an administrator may; choose a port above 1023 with --port",
-        errno.EADDRNOTAVAIL: "this machine does not have this address; choose another with --host",
+        errno.EADDRINUSE: f"another program listens there; end it or choose another port with {port_option}",
+        errno.EACCES: f"only an administrator may; choose a port above 1023 with {port_option}",
+        errno.EADDRNOTAVAIL: f"this machine does not have this address; choose another with {host_option}",
     }
-    return reasons.get(error.errno or 0, f"{os.strerror(error.errno or 0)}; choose another with --host")
+    return reasons.get(
+        error.errno or 0, f"{os.strerror(error.errno or 0)}; choose another with {host_option}"
+    )
 
 
 def _application(
-    output: Path, supervisor: int, log_format: logs.Form, beats: MutableSequence[float], index: int
+    output: Path,
+    supervisor: int,
+    log_format: logs.Form,
+    beats: MutableSequence[float],
+    counts: Shared,
+    index: int,
 ) -> PublishedFiles:
     """The first code of ours in a web worker."""
     end_with_parent(supervisor)
@@ -154,34 +182,44 @@ def _application(
     heartbeat.start()
     threading.Thread(target=_await_sigterm, daemon=True).start()
     logs.configure(log_format)
-    mp._wsgi_call_wrap = partial(_callback, heartbeat)  # type: ignore[attr-defined]
+    mp._wsgi_call_wrap = partial(_callback, heartbeat, slice_of(counts, index))  # type: ignore[attr-defined]
     from feeds.web import create_app  # heavy, and the supervisor does without
 
     return cast(PublishedFiles, create_app(output).wsgi_app)
 
 
 def _callback(
-    heartbeat: Heartbeat, published: PublishedFiles, *options: Any
+    heartbeat: Heartbeat, counts: MutableSequence[float], published: PublishedFiles, *options: Any
 ) -> Callable[[Any, WSGIEnvironment], None]:
     """What granian calls for each request, in place of its own, which granian 2.8 does not promise to keep.
 
     One thread calls it: where several do, they wait for each other's interpreter, and a request takes twice
     the time. So a download, which lasts until its client has read it, gets a thread of its own.
     """
-    otherwise = callback_for_wsgi(published.otherwise, *options)
+    otherwise = cast(
+        "Callable[[Any, WSGIEnvironment], int]", callback_for_wsgi(published.otherwise, *options)
+    )
+    seconds, sent = (
+        counts[SECONDS],
+        counts[BODY_BYTES],
+    )  # to read them there each time would take twice as long
 
     def call(request: Any, environ: WSGIEnvironment) -> None:
-        heartbeat.busy_since = time.monotonic()
-        answer_request(request, environ)
+        nonlocal seconds
+        heartbeat.busy_since = since = time.monotonic()
+        counts[answer_request(request, environ)] += 1
+        counts[SECONDS] = seconds = seconds + time.monotonic() - since
         heartbeat.busy_since = 0.0
 
-    def answer_request(request: Any, environ: WSGIEnvironment) -> None:
+    def answer_request(request: Any, environ: WSGIEnvironment) -> int:
+        """Gives the status."""
+        nonlocal sent
         answer = published.answer(environ)
         if answer is None:
-            otherwise(request, environ)
-            return
-        status, headers, body = int(answer.status[:3]), answer.headers, answer.body
+            return otherwise(request, environ)
+        status, headers, body = _CODES[answer.status], answer.headers, answer.body
         if isinstance(body, Download):
+            counts[BODY_BYTES] = sent = sent + body.size
             send = partial(request.response_iter, status, headers, body)
             try:
                 threading.Thread(target=send, daemon=True).start()
@@ -190,6 +228,9 @@ def _callback(
                 send()
         else:
             request.response_bytes(status, headers, body)
+            if body:
+                counts[BODY_BYTES] = sent = sent + len(body)
+        return status
 
     return call
 
@@ -243,6 +284,8 @@ class _Supervisor(mp.MPServer):
         self._restarts = [_Restarts() for _ in range(workers)]
         self._ended: WeakSet[mp.WorkerProcess] = WeakSet()
         self._beats = cast("MutableSequence[float]", multiprocessing.RawArray("d", workers))
+        self._counts = shared_counts(workers)
+        self._worker_restarts = self._worker_hangs = 0
         self._builder = _Child("builder", builder, self.signal_handler_interrupt) if builder else None
         self._pinger = _Child("pinger", pinger) if pinger else None
         self._serving = serving
@@ -258,6 +301,19 @@ class _Supervisor(mp.MPServer):
 
     def _children(self) -> list[_Child]:
         return [child for child in (self._builder, self._pinger) if child and child.is_started]
+
+    def figures(self) -> Figures:
+        """May be called by any thread."""
+        workers = {f"worker-{index}": worker.inner.pid for index, worker in enumerate(self.wrks, 1)}
+        children = {child.name: child.pid for child in self._children()}
+        processes = {"supervisor": os.getpid(), **children, **workers}
+        return Figures(
+            self._counts,
+            {name: pid for name, pid in processes.items() if pid},
+            self._worker_restarts,
+            self._worker_hangs,
+            self._builder.restarts if self._builder else 0,
+        )
 
     def _start_builder(self) -> None:
         """Called when granian has set its signal handlers and before it starts workers."""
@@ -298,7 +354,7 @@ class _Supervisor(mp.MPServer):
         self, idx: int, target: Any, callback_loader: Any
     ) -> mp.WorkerProcess:
         self._beats[idx] = 0.0
-        load = partial(callback_loader, self._beats, idx)
+        load = partial(callback_loader, self._beats, self._counts, idx)
         return super()._spawn_worker(idx, target, load)
 
     def _serve_loop(self, spawn_target: Any, target_loader: Any) -> None:
@@ -328,6 +384,7 @@ class _Supervisor(mp.MPServer):
             if not known and hangs(self._beats[index], worker.birth):
                 log.error("web worker %d does not answer; it is ended", index + 1)
                 self._ended.add(worker)
+                self._worker_hangs += 1
                 worker.inner.kill()  # granian's own way would take it for a stop that was asked for
 
     def _replace(self, index: int, spawn_target: Any, target_loader: Any) -> None:
@@ -335,6 +392,7 @@ class _Supervisor(mp.MPServer):
         with _signals_blocked():
             worker.start()  # type: ignore[no-untyped-call]
         self.wrks[index] = worker
+        self._worker_restarts += 1
 
     def _next_start(self, index: int, end: int | OSError | None, lifetime: float) -> float:
         pause = self._restarts[index].pause(lifetime)
@@ -353,13 +411,19 @@ class _Child:
     ) -> None:
         self.is_started = False
         self.gave_up = False
-        self._name = name
+        self.name = name
+        self.restarts = 0
         self._command = command
         self._could_not_run = could_not_run
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
         self._deadline = 0.0
         self._thread = threading.Thread(target=self._keep_running, name=name, daemon=True)
+
+    @property
+    def pid(self) -> int | None:
+        """Of the one that was started last."""
+        return self._process.pid if self._process else None
 
     def start(self) -> None:
         """Starts it, and a thread that waits for its end."""
@@ -397,8 +461,9 @@ class _Child:
                 return
             first = False
             pause = restarts.pause(time.monotonic() - start)
-            log.error("the %s ended (%s); it starts again in %.1f s", self._name, _cause(end), pause)
+            log.error("the %s ended (%s); it starts again in %.1f s", self.name, _cause(end), pause)
             self._stopping.wait(pause)
+            self.restarts += 1
 
     def _run(self) -> int | OSError:
         # In a process group of its own, so that Ctrl-C reaches the supervisor alone.
