@@ -38,6 +38,17 @@ def test_a_restart_reads_no_file_that_looks_as_it_did(newsroom: Newsroom) -> Non
     assert titles(newsroom) == ["Unread"]
 
 
+def test_serve_goes_on_with_what_build_made(newsroom: Newsroom) -> None:
+    """The builder of `serve` is a child, and finds the packages by another path."""
+    file = newsroom.article("a", title="Before")
+    os.utime(file, (1_700_000_000, 1_700_000_000))
+    newsroom.build()
+    file.write_text(file.read_text("utf-8").replace("Before", "Unread"), "utf-8")
+    os.utime(file, (1_700_000_000, 1_700_000_000))
+    with served(newsroom) as server:
+        assert server.titles() == ["Before"]
+
+
 def test_a_file_that_changes_twice_in_a_moment_is_read_again(newsroom: Newsroom, builder: Builder) -> None:
     """With the same size, time and inode no scan could tell."""
     builder.build()
