@@ -24,36 +24,28 @@ import os
 import resource
 import signal
 import socket
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Container, Iterator, MutableSequence, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from http import HTTPStatus
 from multiprocessing.resource_tracker import ensure_running
 from pathlib import Path
 from typing import Any, cast
 from weakref import WeakSet
-from wsgiref.types import WSGIEnvironment
 
 from granian._granian import SocketHolder
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
 from granian.log import LogLevels
 from granian.server import mp
-from granian.wsgi import _callback_wrapper as callback_for_wsgi
 
 from feeds import log as logs
-from feeds.counts import BODY_BYTES, SECONDS, Figures, Shared, shared_counts, slice_of
+from feeds.child import COULD_NOT_RUN, STOP_SECONDS, Child, Restarts, cause
+from feeds.counts import Figures, shared_counts
 from feeds.handover import JsonFile, Serving, parsed_serving
-from feeds.heartbeat import BEAT_SECONDS, Heartbeat, hangs
-from feeds.lifeline import end_with_parent, environment_of_child
-from feeds.published import PublishedFiles
-from feeds.representations import Download
-
-COULD_NOT_RUN = 2
+from feeds.heartbeat import BEAT_SECONDS, hangs
+from feeds.worker import application
 
 CONNECTIONS = 2048
 """Open connections of one web worker; others wait in the queue of the socket. Idle and slow clients cost
@@ -65,18 +57,6 @@ QUEUE = 1024
 """Connections that wait to be accepted, a worker that starts for instance."""
 IDLE_MILLISECONDS = 20_000
 """After this time without the whole head of a request a connection is closed."""
-
-STOP_SECONDS = 8
-"""For requests in flight and the builder, after SIGTERM; container runtimes kill after 10."""
-
-FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
-"""Seconds before a process that died young starts again: a fault that lasts must not take a core, nor must a
-server that is repaired stay down for long."""
-YOUNG = 10.0
-"""Seconds a process lives at least, if what ended it has nothing to do with its start."""
-
-_CODES = {f"{one.value} {one.phrase}": one.value for one in HTTPStatus}
-"""A look-up takes a tenth of the time of `int("200 OK"[:3])`."""
 
 log = logging.getLogger("feeds.serve")
 
@@ -122,7 +102,7 @@ def serve(
         return COULD_NOT_RUN
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     multiprocessing.set_start_method("spawn", force=True)
-    load = partial(_application, output, os.getpid(), log_format)
+    load = partial(application, output, os.getpid(), log_format)
     serving: JsonFile[Serving | None] = JsonFile(output / "serving.json", parsed_serving, None)
     supervisor = _Supervisor(listener, workers, builder, pinger, serving, load)
     if for_metrics:
@@ -167,86 +147,6 @@ def _explain(error: OSError | UnicodeError, host_option: str, port_option: str) 
     )
 
 
-def _application(
-    output: Path,
-    supervisor: int,
-    log_format: logs.Form,
-    beats: MutableSequence[float],
-    counts: Shared,
-    index: int,
-) -> PublishedFiles:
-    """The first code of ours in a web worker."""
-    end_with_parent(supervisor)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    heartbeat = Heartbeat(beats, index)
-    heartbeat.start()
-    threading.Thread(target=_await_sigterm, daemon=True).start()
-    logs.configure(log_format)
-    mp._wsgi_call_wrap = partial(_callback, heartbeat, slice_of(counts, index))  # type: ignore[attr-defined]
-    from feeds.web import create_app  # heavy, and the supervisor does without
-
-    return cast(PublishedFiles, create_app(output).wsgi_app)
-
-
-def _callback(
-    heartbeat: Heartbeat, counts: MutableSequence[float], published: PublishedFiles, *options: Any
-) -> Callable[[Any, WSGIEnvironment], None]:
-    """What granian calls for each request, in place of its own, which granian 2.8 does not promise to keep.
-
-    One thread calls it: where several do, they wait for each other's interpreter, and a request takes twice
-    the time. So a download, which lasts until its client has read it, gets a thread of its own.
-    """
-    otherwise = cast(
-        "Callable[[Any, WSGIEnvironment], int]", callback_for_wsgi(published.otherwise, *options)
-    )
-    seconds, sent = (
-        counts[SECONDS],
-        counts[BODY_BYTES],
-    )  # to read them there each time would take twice as long
-
-    def call(request: Any, environ: WSGIEnvironment) -> None:
-        nonlocal seconds
-        heartbeat.busy_since = since = time.monotonic()
-        counts[answer_request(request, environ)] += 1
-        counts[SECONDS] = seconds = seconds + time.monotonic() - since
-        heartbeat.busy_since = 0.0
-
-    def answer_request(request: Any, environ: WSGIEnvironment) -> int:
-        """Gives the status."""
-        nonlocal sent
-        answer = published.answer(environ)
-        if answer is None:
-            return otherwise(request, environ)
-        status, headers, body = _CODES[answer.status], answer.headers, answer.body
-        if isinstance(body, Download):
-            counts[BODY_BYTES] = sent = sent + body.size
-            send = partial(request.response_iter, status, headers, body)
-            try:
-                threading.Thread(target=send, daemon=True).start()
-            except RuntimeError:  # no thread is to be had: this one waits for the client
-                heartbeat.busy_since = 0.0
-                send()
-        else:
-            request.response_bytes(status, headers, body)
-            if body:
-                counts[BODY_BYTES] = sent = sent + len(body)
-        return status
-
-    return call
-
-
-def _await_sigterm() -> None:
-    """Hands SIGTERM to granian, or ends a worker that has not begun to serve.
-
-    Left to itself, it may go to a thread of granian's, which does not wake the one that waits for it.
-    """
-    signal.sigwait({signal.SIGTERM})
-    handler = signal.getsignal(signal.SIGTERM)
-    if not callable(handler):
-        os._exit(0)
-    handler(signal.SIGTERM, None)
-
-
 class _Supervisor(mp.MPServer):
     """granian's main loop, which here has a socket of ours, never gives up and leaves SIGHUP to the builder.
 
@@ -281,13 +181,13 @@ class _Supervisor(mp.MPServer):
         logging.getLogger("_granian").addFilter(_is_not_told_by_us)
         self._listener = listener
         self._load = load
-        self._restarts = [_Restarts() for _ in range(workers)]
+        self._restarts = [Restarts() for _ in range(workers)]
         self._ended: WeakSet[mp.WorkerProcess] = WeakSet()
         self._beats = cast("MutableSequence[float]", multiprocessing.RawArray("d", workers))
         self._counts = shared_counts(workers)
         self._worker_restarts = self._worker_hangs = 0
-        self._builder = _Child("builder", builder, self.signal_handler_interrupt) if builder else None
-        self._pinger = _Child("pinger", pinger) if pinger else None
+        self._builder = Child("builder", builder, self.signal_handler_interrupt) if builder else None
+        self._pinger = Child("pinger", pinger) if pinger else None
         self._serving = serving
         self.on_startup(self._start_builder)
 
@@ -299,7 +199,7 @@ class _Supervisor(mp.MPServer):
             child.join()
         return COULD_NOT_RUN if self._builder and self._builder.gave_up else 0
 
-    def _children(self) -> list[_Child]:
+    def _children(self) -> list[Child]:
         return [child for child in (self._builder, self._pinger) if child and child.is_started]
 
     def figures(self) -> Figures:
@@ -396,97 +296,8 @@ class _Supervisor(mp.MPServer):
 
     def _next_start(self, index: int, end: int | OSError | None, lifetime: float) -> float:
         pause = self._restarts[index].pause(lifetime)
-        log.error("web worker %d ended (%s); the next one starts in %.1f s", index + 1, _cause(end), pause)
+        log.error("web worker %d ended (%s); the next one starts in %.1f s", index + 1, cause(end), pause)
         return time.monotonic() + pause
-
-
-class _Child:
-    """Keeps one process running from `start` to `stop`.
-
-    With `could_not_run` it gives up, and calls that, if the first one exits with 2.
-    """
-
-    def __init__(
-        self, name: str, command: Sequence[str], could_not_run: Callable[[], None] | None = None
-    ) -> None:
-        self.is_started = False
-        self.gave_up = False
-        self.name = name
-        self.restarts = 0
-        self._command = command
-        self._could_not_run = could_not_run
-        self._process: subprocess.Popen[bytes] | None = None
-        self._stopping = threading.Event()
-        self._deadline = 0.0
-        self._thread = threading.Thread(target=self._keep_running, name=name, daemon=True)
-
-    @property
-    def pid(self) -> int | None:
-        """Of the one that was started last."""
-        return self._process.pid if self._process else None
-
-    def start(self) -> None:
-        """Starts it, and a thread that waits for its end."""
-        self.is_started = True
-        self._thread.start()
-
-    def send(self, number: signal.Signals) -> None:
-        """One that has only just begun, and does not know the signal yet, is restarted by this."""
-        if self._process:
-            self._process.send_signal(number)
-
-    def stop(self) -> None:
-        """Asks it to end, within STOP_SECONDS."""
-        self._deadline = time.monotonic() + STOP_SECONDS
-        self._stopping.set()
-        self.send(signal.SIGTERM)
-
-    def join(self) -> None:
-        """Waits until it has ended. Called after `stop`."""
-        self._thread.join(max(0, self._deadline - time.monotonic()))
-        self.send(signal.SIGKILL)
-        self._thread.join()
-
-    def _keep_running(self) -> None:
-        restarts = _Restarts()
-        first = True
-        while not self._stopping.is_set():
-            start = time.monotonic()
-            end = self._run()
-            if self._stopping.is_set():
-                return
-            if first and end == COULD_NOT_RUN and self._could_not_run:
-                self.gave_up = True
-                self._could_not_run()
-                return
-            first = False
-            pause = restarts.pause(time.monotonic() - start)
-            log.error("the %s ended (%s); it starts again in %.1f s", self.name, _cause(end), pause)
-            self._stopping.wait(pause)
-            self.restarts += 1
-
-    def _run(self) -> int | OSError:
-        # In a process group of its own, so that Ctrl-C reaches the supervisor alone.
-        try:
-            self._process = subprocess.Popen(self._command, env=environment_of_child(), process_group=0)
-        except OSError as error:
-            return error
-        if self._stopping.is_set():
-            self._process.terminate()
-        return self._process.wait()
-
-
-class _Restarts:
-    """How long to wait before a process starts again: not at all, and longer each time if it dies young."""
-
-    def __init__(self) -> None:
-        self._next = 0.0
-
-    def pause(self, lifetime: float) -> float:
-        """In seconds, as `lifetime` is."""
-        pause = self._next if lifetime < YOUNG else 0.0
-        self._next = min(max(2 * pause, FIRST_PAUSE), LONGEST_PAUSE)
-        return pause
 
 
 @contextmanager
@@ -508,14 +319,6 @@ def _connections() -> int:
         soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     return CONNECTIONS if soft == resource.RLIM_INFINITY else min(CONNECTIONS, soft - SPARE_DESCRIPTORS)
-
-
-def _cause(end: int | OSError | None) -> str:
-    if isinstance(end, OSError):
-        return str(end.strerror)
-    if end is not None and end < 0:
-        return signal.strsignal(-end) or f"signal {-end}"
-    return f"exit {end}"
 
 
 def _is_not_told_by_us(record: logging.LogRecord) -> bool:

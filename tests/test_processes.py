@@ -20,9 +20,10 @@ from pathlib import Path
 
 import pytest
 
+from feeds.child import LONGEST_PAUSE, STOP_SECONDS, YOUNG, Restarts
 from feeds.lifeline import environment_of_child
 from feeds.published import DOWNLOADS
-from feeds.serve import LONGEST_PAUSE, SPARE_DESCRIPTORS, STOP_SECONDS, YOUNG, _Restarts, default_workers
+from feeds.serve import SPARE_DESCRIPTORS, default_workers
 from tests.newsroom import ROOT
 from tests.servers import HANG, ask
 
@@ -325,7 +326,7 @@ def test_processes_that_cannot_be_started_for_want_of_descriptors_start_when_the
 
 
 def test_a_process_that_dies_young_starts_again_at_once_then_ever_later() -> None:
-    restarts = _Restarts()
+    restarts = Restarts()
     pauses = [restarts.pause(0.01) for _ in range(8)]
     assert pauses == [0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, LONGEST_PAUSE]
     assert restarts.pause(YOUNG) == 0
