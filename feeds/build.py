@@ -185,6 +185,7 @@ class _Work:
         self._unfinished: set[str] = set()
         self._news = self._fresh = 0
         self._problems: dict[str, tuple[Problem, ...]] = {}
+        self._unwritable: tuple[Problem, ...] = ()
         self._media: dict[str, tuple[str, ...]] = {}
         self._site: list[SourceFile | None] = []
         self._anew = index.setting("made with") != self._fingerprint()
@@ -216,7 +217,7 @@ class _Work:
         return Renderer(self.folder, self.catalogue, self.ledger, self.output, self.readers)
 
     def _fingerprint(self) -> str:
-        return fingerprint(self.publication, self.builder.compress) + self.ledger.state
+        return fingerprint(self.publication, self.builder.compress) + str(self.ledger.state)
 
     def configure(self, publication: Publication) -> None:
         """From now on everything is made as `publication` wants it; what was public is not forgotten."""
@@ -260,7 +261,7 @@ class _Work:
         scan = self._without_held(scan, readings, at)
         update = self.catalogue.update(self._changed(scan, readings), at)
         seals = self._note_history(update, at)
-        unsaved = self._save_ledger()
+        self._save_ledger()
         self._keep(scan, readings, update)
         planned, at_once = self._plan(scan, update, seals)
         if self._resumed:
@@ -269,9 +270,8 @@ class _Work:
             planned = [document for document in planned if document.is_urgent or document in at_once]
         self._make(planned, at)
         self._renderer.pages.clear()
-        if not unsaved:  # else the same events are found again, until they can be written
-            self.index.commit()
-        return self._built(problems + unsaved, written)
+        self._commit()
+        return self._built(problems, written)
 
     def go_on(self, problems: tuple[Problem, ...], at: datetime, stop: Callable[[], bool]) -> Built:
         """Makes more of what could wait, until `stop`, or for a moment."""
@@ -287,7 +287,7 @@ class _Work:
                     self.todo.done(page)
             else:
                 self._make_some(_AT_A_TIME if document.kind in ("article", "listing") else 1, at)
-        self.index.commit()
+        self._commit()
         return self._built(problems, written)
 
     def finish(self, problems: tuple[Problem, ...], at: datetime) -> Built:
@@ -296,10 +296,10 @@ class _Work:
         while self._is_left():
             if self.todo:
                 self._make_some(_SLICE, at)
-                self.index.commit()
+                self._commit()
             else:
                 self._look_after_output()
-        self.index.commit()
+        self._commit()
         return self._built(problems, written)
 
     def _is_left(self) -> bool:
@@ -407,16 +407,21 @@ class _Work:
         self.ledger.note(sealed(seal, at) for seal in seals)
         return seals
 
-    def _save_ledger(self) -> tuple[Problem, ...]:
+    def _save_ledger(self) -> None:
         """Writes the ledger down. Where that fails, what it says is in force all the same."""
+        self._unwritable = ()
         if self.builder.preview:
-            return ()
+            return
         try:
             self.ledger.save()
         except OSError as error:
-            return (problem("ledger-unwritable", LEDGER, reason=error.strerror),)
-        self.index.keep_setting("made with", self._fingerprint())
-        return ()
+            self._unwritable = (problem("ledger-unwritable", LEDGER, reason=error.strerror),)
+        else:
+            self.index.keep_setting("made with", self._fingerprint())
+
+    def _commit(self) -> None:
+        if not self._unwritable:  # else the same events are found again, until they can be written
+            self.index.commit()
 
     def _keep(self, scan: Scan, readings: Mapping[str, _Reading], update: Update) -> None:
         """Writes down what was read, and what is public now."""
@@ -517,6 +522,7 @@ class _Work:
                 [
                     *others,
                     *of_files,
+                    *self._unwritable,
                     *self.catalogue.rivalries.values(),
                     *self.hold.problem(),
                     *self.folder.problems(),

@@ -55,7 +55,8 @@ def events_of(
     public = {change.after.id: change.after for change in changes if change.after}
     for old in (change.before for change in changes if change.before):
         new = public.get(old.id)
-        if old.page is not None and (new is None or new.page != old.page):
+        is_known = old.page is None or ledger.addresses.get(old.page) == old.id  # a clone's ledger came first
+        if not is_known and (new is None or new.page != old.page):
             yield left(old, at)
         kept = catalogue.with_id(old.id)
         if new is None and not (kept and is_expired(kept, at)) and old.id not in ledger.tombstones:

@@ -17,7 +17,7 @@ from typing import Any
 from feeds.dates import rfc3339
 from feeds.problems import ContentError, Position, problem
 from feeds.publication import Metadata, Seal, Tombstone
-from feeds.selection import folders_of
+from feeds.selection import folders_of, place
 
 FORMAT = 1
 
@@ -62,12 +62,15 @@ class Ledger:
         new = not self.file.exists() or self.file.stat().st_size == 0
         head: list[Event] = [{"event": "ledger", "format": FORMAT}] if new else []
         lines = "".join(json.dumps(event, ensure_ascii=False) + "\n" for event in [*head, *self._unsaved])
+        data = self._line_end_before() + lines.encode()
         with self.file.open("ab") as file:
-            file.write(self._line_end_before() + lines.encode())
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         self._unsaved.clear()
-        self.state = _state(self.file)
+        size, time = _state(self.file)
+        if size == self.state[0] + len(data):  # else a replica has written meanwhile what is not known here
+            self.state = size, time
 
     def is_current(self) -> bool:
         """Whether nobody else has written the file."""
@@ -109,7 +112,8 @@ class Ledger:
             case {"event": "sealed", "feed": str(feed), "published": str(published), "id": str(id_)}:
                 pages = self.seals.get(feed, ())
                 seal = Seal(feed, len(pages) + 1, datetime.fromisoformat(published), id_)
-                self.seals[feed] = (*pages, seal)
+                if not pages or place(seal) < place(pages[-1]):  # else a replica has sealed the same
+                    self.seals[feed] = (*pages, seal)
             case {"event": "restored", "id": str(id_)}:
                 self._forget(id_)
 
@@ -119,13 +123,13 @@ class Ledger:
             del self._tombstones_of[folder][id_]
 
 
-def _state(file: Path) -> str:
-    """Changes whenever the file does."""
+def _state(file: Path) -> tuple[int, int]:
+    """Size and time, of which one changes whenever the file does."""
     try:
         seen = file.stat()
     except FileNotFoundError:
-        return ""
-    return f"{seen.st_size} {seen.st_mtime_ns}"
+        return 0, 0
+    return seen.st_size, seen.st_mtime_ns
 
 
 def renamed(path: str, id_: str, at: datetime) -> Event:

@@ -17,15 +17,45 @@ from pathlib import Path
 from tests.live import PATIENCE, free_port
 from tests.newsroom import ROOT
 
-Origins = tuple[int, int]
+Origins = tuple[int, ...]
 Command = Callable[[Path, Origins, int], list[str]]
-"""From a folder, the ports of two origins, and the port where the front answers: how to start it."""
+"""From a folder, the ports of two or three origins, and the port where the front answers: how to start it."""
+
+_NGINX, _CADDY = "server 127.0.0.1:8001 max_fails=0;", "127.0.0.1:8000 127.0.0.1:8001"
+_BACKEND = """backend three {
+    .host = "127.0.0.1";
+    .port = "8002";
+    .connect_timeout = 2s;
+    .first_byte_timeout = 35s;
+}"""
+_CHOICE = """    } elseif (bereq.retries == 1) {
+        set bereq.backend = two;
+    } else {
+        set bereq.backend = three;
+    }"""
+_AFTER_ONE, _AFTER_TWO = (
+    "if (bereq.retries == 0) {{\n{}return (retry);",
+    "if (bereq.retries < 2) {{\n{}return (retry);",
+)
+THIRD = {
+    "nginx.conf": {_NGINX: f"{_NGINX}\n    server 127.0.0.1:8002 max_fails=0;"},
+    "Caddyfile": {_CADDY: f"{_CADDY} 127.0.0.1:8002"},
+    "varnish.vcl": {
+        "sub vcl_recv": f"{_BACKEND}\n\nsub vcl_recv",
+        "    } else {\n        set bereq.backend = two;\n    }": _CHOICE,
+        **{_AFTER_ONE.format(indent): _AFTER_TWO.format(indent) for indent in (" " * 8, " " * 12)},
+    },
+}
+"""What docs/howto/replicas.md says to change for a third origin."""
 
 
 def given(name: str, origins: Origins, **changed: str) -> str:
-    """The configuration `name` with the ports of the origins for 8000 and 8001, and what is `changed`."""
+    """The configuration `name` with the ports of the origins for 8000, 8001, 8002, and what is `changed`."""
     text = (ROOT / "deploy" / name).read_text("utf-8")
-    new = {"8000": str(origins[0]), "8001": str(origins[1]), **changed}
+    for old, more in THIRD[name].items() if len(origins) == 3 else ():
+        assert old in text
+        text = text.replace(old, more)
+    new = {str(8000 + number): str(port) for number, port in enumerate(origins)} | changed
     assert all(old in text for old in new)
     return re.sub("|".join(map(re.escape, new)), lambda found: new[found[0]], text)
 
@@ -44,6 +74,21 @@ def nginx_with(folder: Path, site: str) -> list[str]:
     main = f"daemon off; {user}pid {folder}/pid; error_log {folder}/error; events {{}}"
     (folder / "nginx.conf").write_text(f"{main}\nhttp {{ access_log off; {places}\n{site}\n}}\n", "utf-8")
     return ["nginx", "-e", f"{folder}/error", "-c", f"{folder}/nginx.conf"]
+
+
+def nginx_of_folder(folder: Path, root: Path, port: int, host: str = "example.org") -> list[str]:
+    """nginx with what `feedwright publish` brought to the folder `root`, for the publication of `host`."""
+    site = (ROOT / "deploy/published.nginx.conf").read_text("utf-8")
+    changed = {
+        "/srv/feeds": str(root),
+        "listen 80": f"listen 127.0.0.1:{port}",
+        "include mime.types": "include /etc/nginx/mime.types",
+        "news.example": host,
+    }
+    for old, new in changed.items():
+        assert old in site
+        site = site.replace(old, new)
+    return nginx_with(folder, site)
 
 
 def caddy(folder: Path, origins: Origins, port: int) -> list[str]:
@@ -97,12 +142,12 @@ def fronts(folder: Path, commands: dict[str, Command], *origins: int) -> Iterato
 
 @contextmanager
 def front(folder: Path, command: Command, *origins: int) -> Iterator[int]:
-    """Runs it with its files in `folder`, in front of one or two `origins`, and yields its port."""
+    """Runs it with its files in `folder`, in front of one to three `origins`, and yields its port."""
     port = free_port()
     folder.mkdir(exist_ok=True)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
-            command(folder, (origins[0], origins[-1]), port),
+            command(folder, origins if len(origins) > 1 else origins * 2, port),
             stdout=log,
             stderr=log,
             env=os.environ | {"HOME": str(folder)},

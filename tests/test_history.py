@@ -19,6 +19,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from lxml import etree
 
 from feeds.build import Builder
+from feeds.ledger import Ledger, sealed
+from feeds.publication import Seal
 from tests.newsroom import PUBLICATION, Newsroom, files_of
 from tests.readback import read
 from tests.validity import atom_violations
@@ -201,6 +203,20 @@ def test_a_line_that_a_crash_cut_off_is_not_there(newsroom: Newsroom) -> None:
     (newsroom.content / "articles/b.md").unlink()
     assert len(tombstones(newsroom.build())) == 2
     assert len(tombstones(newsroom.build())) == 2
+
+
+@pytest.mark.row("SC-01")
+def test_replicas_that_write_one_ledger_at_the_same_time_come_to_agree(tmp_path: Path) -> None:
+    at = datetime(2026, 5, 12, tzinfo=UTC)
+    page = Seal("", 1, at, "tag:example.org,2026:a")
+    replicas = [Ledger(tmp_path / "ledger.jsonl") for _ in range(2)]
+    for replica in replicas:
+        replica.note([sealed(page, at)])
+        replica.save()
+    assert [replica.is_current() for replica in replicas] == [False, False]
+    again = Ledger(tmp_path / "ledger.jsonl")
+    assert again.seals == replicas[0].seals == {"": (page,)}
+    assert again.is_current()
 
 
 @pytest.mark.row("OP-11")

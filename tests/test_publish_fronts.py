@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fronts import Origins, ask, front
+from tests.fronts import Origins, ask, front, nginx_of_folder
 from tests.newsroom import ROOT, Newsroom
 from tests.servers import serve_folder
 
@@ -38,22 +38,7 @@ PRIVATE = ("/routes.json", "/serving.json", "/.feedwright.json", "/feed.rss.gz",
 
 
 def nginx(folder: Path, origins: Origins, port: int) -> list[str]:
-    site = (ROOT / "deploy/published.nginx.conf").read_text("utf-8")
-    site = site.replace("/srv/feeds", str(folder / "there")).replace("listen 80", f"listen 127.0.0.1:{port}")
-    site = site.replace("include mime.types;", "include /etc/nginx/mime.types;").replace(
-        "news.example", "example.org"
-    )
-    return nginx_with(folder, site)
-
-
-def nginx_with(folder: Path, site: str) -> list[str]:
-    """The command that runs nginx with one site."""
-    places = "".join(
-        f"{name}_temp_path {folder}/{name}; " for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    )
-    main = f"user root; daemon off; pid {folder}/pid; error_log {folder}/error; events {{}}"
-    (folder / "nginx.conf").write_text(f"{main}\nhttp {{ access_log off; {places}\n{site}\n}}\n", "utf-8")
-    return ["nginx", "-e", f"{folder}/error", "-c", f"{folder}/nginx.conf"]
+    return nginx_of_folder(folder, folder / "there", port)
 
 
 def caddy(folder: Path, origins: Origins, port: int) -> list[str]:

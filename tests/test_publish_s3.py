@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from feeds.publish.record import KEY
-from tests.fronts import Origins, front
+from tests.fronts import Origins, front, nginx_with
 from tests.fronts import ask as front_ask
 from tests.newsroom import ROOT, Newsroom, files_of
 from tests.servers import ask, serve_folder
 from tests.swift import Bucket, require_swift, swift
-from tests.test_publish_fronts import CODINGS, KEPT, PATHS, nginx_with
+from tests.test_publish_fronts import CODINGS, KEPT, PATHS
 
 pytestmark = pytest.mark.fuller
 
