@@ -8,7 +8,7 @@ afterwards, in slices, so that a save is never held up for long. No request buil
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -134,6 +134,13 @@ class Builder:
         """
         work, problems = self._ready()
         return work.look(paths, problems, self.clock().replace(microsecond=0))
+
+    def survey(self) -> Iterator[Collection[str] | None]:
+        """Goes through the content a little at each step, and yields what `build` is to look at.
+
+        None is anything. What `build` looks at meanwhile does no harm. Raises OSError.
+        """
+        return self._work.folder.survey() if self._work else iter([None])
 
     def go_on(self, stop: Callable[[], bool] = lambda: False) -> Built:
         """Makes more of what is left to be made, for a moment, or until `stop`."""

@@ -26,6 +26,9 @@ from feeds.watch import Next, watch
 RETRY = timedelta(seconds=5)
 """After what the system refused."""
 
+_SURVEY_SECONDS = 0.1
+"""Of a survey at once: an article may be due meanwhile."""
+
 HELD_SECONDS = 1.0
 """How often it is looked for a word on a mass removal."""
 
@@ -61,7 +64,8 @@ def keep_building(builder: Builder, output: Path) -> None:
     watch(
         builder.content,
         room.look,
-        lambda stop: room.take(lambda: builder.go_on(stop)),
+        room.survey,
+        room.go_on,
     )
 
 
@@ -84,12 +88,45 @@ class _Newsroom:
         self._failure: tuple[str, Problem] | None = None
         self._told: set[Problem] = set()
         self._again: datetime | None = None
+        self._next_due: datetime | None = None
+        self._survey: Iterator[Collection[str] | None] | None = None
+        self._unheard: set[str] | None = set()
         self._looks = self._changed = 0
         self._look_seconds = 0.0
 
-    def look(self, paths: Collection[str] | None) -> Next:
-        """Looks at `paths`, or at everything: that is to find nothing that no event told."""
-        is_scan = paths is None and self.status.ready
+    def survey(self) -> Next:
+        """From now on `go_on` looks for what no event told. Saves without end may have held the last up."""
+        if self._survey:
+            self._look_around(lambda: False)
+        self._survey, self._unheard = self.builder.survey(), set()
+        return self._next_due, True
+
+    def go_on(self, stop: Callable[[], bool]) -> Next:
+        """Goes on with a survey, and then with what is left to be made, for a moment or until `stop`."""
+        if self._survey is None:
+            return self.take(lambda: self.builder.go_on(stop))
+        end = time.monotonic() + _SURVEY_SECONDS
+        return self._look_around(lambda: stop() or time.monotonic() > end)
+
+    def _look_around(self, stop: Callable[[], bool]) -> Next:
+        try:
+            for paths in self._survey or ():
+                if paths is None:
+                    self._unheard = None
+                elif self._unheard is not None:
+                    self._unheard.update(paths)
+                if stop():
+                    return self._next_due, True
+        except OSError as error:
+            return self._fail(error)
+        self._survey = None
+        if self._unheard == set():
+            return self._next_due, True
+        return self.look(self._unheard, heard=False)
+
+    def look(self, paths: Collection[str] | None, heard: bool = True) -> Next:
+        """Looks at `paths`, of which events told if they were `heard`, or at everything."""
+        is_scan = self.status.ready and (paths is None or not heard)
 
         def look() -> Built:
             started = time.monotonic()
@@ -122,7 +159,8 @@ class _Newsroom:
             _status(built), looks=self._looks, look_seconds=self._look_seconds, changed=self._changed
         )
         self._tell(built.problems, status)
-        return min(filter(None, [built.next_due, self._again]), default=None), built.left > 0
+        self._next_due = min(filter(None, [built.next_due, self._again]), default=None)
+        return self._next_due, built.left > 0 or self._survey is not None
 
     def _fail(self, error: OSError | sqlite3.Error) -> Next:
         damaged = isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
@@ -131,7 +169,9 @@ class _Newsroom:
             self._failure = str(error), _cannot_publish(error, self.output)
         problems = (*self._problems, self._failure[1])
         self._tell(problems, replace(self.status, problems=tuple(one.as_json() for one in problems)))
-        return datetime.now(UTC) + (timedelta() if damaged else RETRY), False
+        self._survey = None
+        self._next_due = datetime.now(UTC) + (timedelta() if damaged else RETRY)
+        return self._next_due, False
 
     def _tell(self, problems: Iterable[Problem], status: Status) -> None:
         _tell(problems, self._told)

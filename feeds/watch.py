@@ -82,27 +82,27 @@ class _Events:
 def watch(
     content: Path,
     look: Callable[[Collection[str] | None], Next],
+    survey: Callable[[], Next],
     go_on: Callable[[Callable[[], bool]], Next],
 ) -> None:
     """Calls `look` now and whenever the content may have changed, until SIGTERM or SIGINT.
 
-    `look` is given the paths that changed, or None: then anything may have. Between looks `go_on` is called
-    while something is left to be made, with a function that says whether it is to stop.
+    `look` is given the paths that changed, or None: then anything may have. From `survey` on it is looked for
+    what no event told. Between looks `go_on` is called while something is left to be done, with a function
+    that says whether it is to stop.
     """
     events = _Events()
     signal.signal(signal.SIGTERM, lambda *_: events.end())
     signal.signal(signal.SIGINT, lambda *_: events.end())
     signal.signal(signal.SIGHUP, lambda *_: events.note(None))
     threading.Thread(target=_listen, args=(content, events), daemon=True).start()
-    scan = 0.0
+    scan = time.monotonic() + SCAN_SECONDS
     while not events.ended.is_set():
         events.settle()
-        paths = events.take()
+        next_due, left = look(events.take())
         if time.monotonic() >= scan:
-            paths = None
-        if paths is None:
+            next_due, left = survey()
             scan = time.monotonic() + SCAN_SECONDS
-        next_due, left = look(paths)
         while left and not events.wake.is_set() and _patience(next_due, scan) > 0:
             next_due, left = go_on(events.wake.is_set)
         if not left:

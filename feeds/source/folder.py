@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import stat
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +23,9 @@ MEDIA = "media"
 _MEDIA_PREFIX = f"{MEDIA}/"
 _SETTLED_NS = 100_000_000
 """A file that changed less than this before it was seen may change again with the same size and mtime."""
+
+_STEP = 256
+"""Files that a survey looks at in one step, a few milliseconds."""
 
 _BACKUPS = ("~", ".tmp", ".bak", ".orig", ".swp", ".part")
 
@@ -41,6 +45,10 @@ class PassedOver:
 
     closed: list[str] = field(default_factory=list)
     links: list[str] = field(default_factory=list)
+
+    def is_like(self, other: PassedOver) -> bool:
+        """Whether it is the same, in whatever order it was found."""
+        return set(self.closed) == set(other.closed) and set(self.links) == set(other.links)
 
 
 def article_files(content: Path, passed_over: PassedOver | None = None) -> list[SourceFile]:
@@ -62,9 +70,12 @@ def suffix(path: str) -> str:
 
 def media_files(content: Path, passed_over: PassedOver | None = None) -> list[SourceFile]:
     """Every file below `content/media` whose name is text, in the order of their paths. Raises as above."""
+    return sorted(file for file in _media(content, passed_over) if is_utf_8(file.path))
+
+
+def _media(content: Path, passed_over: PassedOver | None) -> Iterator[SourceFile]:
     media = content / MEDIA
-    found = _files(media, _MEDIA_PREFIX, passed_over) if media.is_dir() else ()
-    return sorted(file for file in found if is_utf_8(file.path))
+    return _files(media, _MEDIA_PREFIX, passed_over) if media.is_dir() else iter(())
 
 
 def is_utf_8(path: str) -> bool:
@@ -190,6 +201,24 @@ class Folder:
         fresh = sum(abs(started - file.modified) <= _SETTLED_NS for file in changed)
         return Scan(articles, media, gone, news, fresh)
 
+    def survey(self) -> Iterator[Collection[str] | None]:
+        """Goes through the whole folder, a little at each step; yields what seems not to be as it was known.
+
+        What changes meanwhile may be among it. None where a link or a closed folder came or went: then only a
+        look at everything will do. Raises as `look` does.
+        """
+        passed_over = PassedOver()
+        missing = set(self._files)
+        files = chain(_files(self.content, "", passed_over), _media(self.content, passed_over))
+        while some := list(islice(files, _STEP)):
+            ours = [file for file in some if _is_looked_at(file.path)]
+            missing.difference_update(file.path for file in ours)
+            yield [file.path for file in ours if file != self._files.get(file.path)]
+        closed = tuple(passed_over.closed)
+        yield [path for path in missing if path in self._files and not path.startswith(closed)]
+        if not passed_over.is_like(self._passed_over):
+            yield None
+
     def problems(self) -> Iterator[Problem]:
         """One for each folder that cannot be looked into, which stays as it was known, and for each link."""
         yield from self._link_problems
@@ -242,4 +271,6 @@ def _is_looked_at(path: str) -> bool:
     """Whether the file at `path` is an article or media by its name."""
     if any(map(is_ignored, path.split("/"))):
         return False
-    return is_media(path) or (suffix(path) in ARTICLE_SUFFIXES and path != CONFIG)
+    if is_media(path):
+        return is_utf_8(path)
+    return suffix(path) in ARTICLE_SUFFIXES and path != CONFIG
