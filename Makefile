@@ -1,4 +1,4 @@
-.PHONY: help serve test check fuller lock schemas rules screenshots chaos soak fuzz bench bench-peers bench-build bench-update bench-serve
+.PHONY: help serve test check fuller lock schemas rules screenshots chaos soak fuzz bench bench-peers bench-build bench-update bench-serve bench-fronts
 
 SIZES ?= 1000 10000
 
@@ -58,6 +58,9 @@ bench-update:  ## From save to served, restarts, memory
 bench-serve:  ## Requests a busy core against nginx and Caddy
 	.venv/bin/python -m benchmarks.serve
 
-bench: bench-build bench-update bench-serve  ## All of them, into docs/performance.md
+bench-fronts:  ## Polls that one machine carries, alone and behind each front
+	.venv/bin/python -m benchmarks.fronts
+
+bench: bench-build bench-update bench-serve bench-fronts  ## All of them, into docs/performance.md
 	.venv/bin/python -m benchmarks.wire
 	.venv/bin/python -m benchmarks.report

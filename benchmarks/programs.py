@@ -25,6 +25,7 @@ NAMES = {
     "pelican": "Pelican",
     "nginx": "nginx",
     "caddy": "Caddy",
+    "varnish": "Varnish",
 }
 
 FEEDWRIGHT = (sys.executable, "-m", "feeds")
@@ -94,6 +95,7 @@ def versions() -> dict[str, str]:
         "Django": [PYTHON, "-c", django],
         "nginx": [NGINX, "-v"],
         "Caddy": ["caddy", "version"],
+        "Varnish": ["varnishd", "-V"],
         "wrk": ["wrk", "-v"],
     }
     return {name: _version(command) for name, command in commands.items()}

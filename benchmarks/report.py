@@ -144,6 +144,25 @@ def request_rates(results: Results) -> str:
     return table(["", *(NAMES[program] for program in programs), "× nginx", "× Caddy"], rows)
 
 
+def carried(results: Results) -> str:
+    """What the newest results say of each front; a line where nothing was measured."""
+    if "fronts" not in results:
+        return "Not measured."
+    (measured,) = results["fronts"].values()
+    head = ["", "", "polls/s", "MB/s", "p99, ms", "front, s for 1,000", "origins, s for 1,000"]
+    rows = []
+    for kind in filter(measured["found"].get, KINDS):
+        found = [
+            (setup, {what: median([one[what] for one in rounds]) for what in rounds[0]})
+            for setup, rounds in measured["found"][kind].items()
+        ]
+        for setup, one in sorted(found, key=lambda pair: -pair[1]["requests"]):
+            numbers = [f"{one['requests']:,.0f}", f"{one['bytes'] / 1e6:,.1f}", f"{one['p99_ms']:.1f}"]
+            busy = [f"{one[f'{who}_seconds']:.3f}" for who in ("front", "origin")]
+            rows.append([kind, setup, *numbers, *busy])
+    return table(head, rows)
+
+
 def wire(results: Results) -> str:
     rows = [
         [name, f"{transferred / 1000:,.0f}"]
@@ -193,6 +212,7 @@ def page(results: Results) -> str:
         saves=save_times(results),
         restarts=restart_times(results),
         served=request_rates(results),
+        carried=carried(results),
         wire=wire(results),
         **{coding: f"{sent.get(coding, 0) / 1000:.0f} kB" for coding in ("identity", "gzip")},
     )

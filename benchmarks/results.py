@@ -15,7 +15,7 @@ FILE = Path(__file__).with_name("results.json")
 
 
 def load() -> dict[str, Any]:
-    """By part (build, update, serve, wire), then by number of articles: about, found."""
+    """By part (build, update, serve, fronts, wire), then by number of articles: about, found."""
     return json.loads(FILE.read_text("utf-8")) if FILE.exists() else {}
 
 
