@@ -20,7 +20,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fronts import FRONTS, THIRD, fronts, is_installed, looking_again_after
+from tests.fronts import FRONTS, THIRD, front, fronts, is_installed, looking_again_after
+from tests.hubs import hub
 from tests.live import PATIENCE, free_port, served, wait_until
 from tests.newsroom import PUBLICATION, ROOT, Newsroom, feedwright, files_of
 from tests.servers import Answer, ask
@@ -92,6 +93,12 @@ def all_facts(port: int, *names: str) -> dict[tuple[str, str], Facts]:
 def answer_alike(ports: Sequence[int], *names: str) -> bool:
     first, *others = (all_facts(port, *names) for port in ports)
     return all(other == first for other in others)
+
+
+def age(folder: Path) -> None:
+    """As if it had been built long ago."""
+    for file in folder.rglob("*"):
+        os.utime(file, (1_700_000_000, 1_700_000_000))
 
 
 def is_gone(port: int) -> bool:
@@ -216,8 +223,7 @@ def test_a_reader_that_alternates_sees_a_change_once(newsroom: Newsroom) -> None
 def test_a_replica_that_starts_with_a_copy_of_public_keeps_its_times(newsroom: Newsroom) -> None:
     first, second = (newsroom.content.parent / f"replica-{number}/public" for number in range(2))
     newsroom.build(first)
-    for file in first.rglob("*"):
-        os.utime(file, (1_700_000_000, 1_700_000_000))
+    age(first)
     newsroom.build(first)
     shutil.copytree(first, second)
     with building(newsroom, newsroom) as ports:
@@ -230,6 +236,33 @@ def test_a_replica_that_starts_with_a_copy_of_public_keeps_its_times(newsroom: N
 def test_a_scheduled_article_is_out_on_all_replicas_that_build(newsroom: Newsroom) -> None:
     with building(newsroom, newsroom, newsroom) as ports:
         comes_out_on_all(newsroom, ports)
+
+
+@pytest.mark.row("SC-05")
+@pytest.mark.skipif(not is_installed("nginx"), reason="nginx is not installed")
+def test_a_hub_delivers_a_scheduled_article_of_three_replicas_once(
+    newsroom: Newsroom, tmp_path: Path
+) -> None:
+    """Each tells it when the front answers with what it has; the hub compares what it fetches."""
+    ports = [free_port() for _ in range(3)]
+    with ExitStack() as running:
+        there = running.enter_context(hub())
+        behind = running.enter_context(front(tmp_path / "nginx", FRONTS["nginx"], *ports))
+        address = f"http://127.0.0.1:{behind}/"
+        known = SMALL.replace('https://example.org/"\ntimezone', f'{address}"\ntimezone')
+        newsroom.write("publication.toml", known.replace("[feeds]", f'hubs = ["{there.url}"]\n[feeds]'))
+        indexes = [tmp_path / f"replica-{number}/public.index" for number in range(3)]
+        for port, index in zip(ports, indexes, strict=True):
+            running.enter_context(served(newsroom, "--output", f"{index.parent}/public", port=port))
+        wait_until(lambda: all((index / "hubs.sqlite").exists() for index in indexes))
+        wait_until(lambda: answer_alike(ports, "etag"))
+        topics = [f"{address}{name}" for name in ("feed.rss", "feed.atom", "feed.json")]
+        for topic in topics:
+            there.subscribe(topic)
+        comes_out_on_all(newsroom, ports)
+        wait_until(lambda: [there.pings.count(topic) for topic in topics] == [3, 3, 3])
+        assert sorted(topic for topic, _ in there.deliveries) == sorted(topics)
+        assert all(b"Timed" in body for _, body in there.deliveries)
 
 
 def comes_out_on_all(newsroom: Newsroom, ports: Sequence[int]) -> None:
@@ -277,6 +310,8 @@ def test_synced_and_published_copies_answer_alike_to_the_second(newsroom: Newsro
         done = feedwright("publish", str(tmp_path / "there"), "--output", str(newsroom.public))
         assert done.returncode == 0
 
+    newsroom.build()
+    age(newsroom.public)
     bring()
     with copies_served([newsroom.public, tmp_path / "synced", tmp_path / "there"]) as ports:
         assert answer_alike(ports, *ALSO_WHEN)
