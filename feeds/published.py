@@ -24,8 +24,10 @@ from feeds.headers import byte_range, http_date, matching_tag, preferred_coding
 from feeds.media_types import NOTHING_ACTIVE, may_be_encoded
 from feeds.representations import Answer, Download, Headers, Representation, Resource, load
 
-KEPT_BYTES = 32 << 20
+KEPT_BYTES = 24 << 20
 """What one process keeps of the published files."""
+KNOWN = 2048
+"""Of so many more it keeps what a 304 says: to read a feed for each poll takes a hundred times as long."""
 RUSH, LOOK = 0.0001, 0.001
 """Seconds. While requests follow each other within `RUSH`, which is less than it takes to change a file and
 ask for it, a look at the disk holds for `LOOK`. A look at each request would take a fifth more time."""
@@ -75,7 +77,7 @@ class PublishedFiles:
         self._routes: JsonFile[dict[str, Route]] = JsonFile(output / "routes.json", parsed_routes, {})
         self._root = os.fsencode(output)
         self._fallback = fallback
-        self._kept = Kept(KEPT_BYTES)
+        self._kept = Kept(KEPT_BYTES, KNOWN)
         self._downloads = threading.BoundedSemaphore(DOWNLOADS)
         self._asked = self._looked = 0.0
         self._seen: tuple[Serving | None, dict[str, Resource]] = None, {}
@@ -125,20 +127,20 @@ class PublishedFiles:
         return self._seen
 
     def _find(self, name: str, serving: Serving) -> Resource | Route | None:
-        kept = self._kept.get(name)
+        kept = self._kept.get(_file_name(name))
         if kept is not None and kept.is_current(serving):
             return kept
         return self._load(name, serving) or self._routes.read().get(name) or self._folder(name, serving)
 
     def _load(self, name: str, serving: Serving) -> Resource | None:
-        file_name = f"{name}index.html" if name.endswith("/") else name
+        file_name = _file_name(name)
         try:
             resource = load(self._root, file_name, serving) if self._may_publish(file_name) else None
         except OSError as error:
             if error.errno not in _ABSENT:
                 raise
             resource = None
-        self._kept.replace(name, resource)
+        self._kept.replace(file_name, resource)
         return resource
 
     def _may_publish(self, name: str) -> bool:
@@ -175,12 +177,20 @@ class PublishedFiles:
             content_range = ("Content-Range", f"bytes */{resource.size}")
             return _refuse(416, resource.serving, environ, content_range)
         try:
+            if resource.is_without_bodies:
+                return self._answer(self._whole(resource), environ)
             body = self._body(resource, chosen, part)
         except OSError as error:
             return _cannot_read(error, resource.serving, environ)
         if part is None:
             return Answer("200 OK", chosen.headers, body)
         return Answer("206 Partial Content", _partial_headers(resource, chosen, part), body)
+
+    def _whole(self, resource: Resource) -> Resource:
+        """The same with its bodies, or a newer one. Raises OSError."""
+        whole = load(self._root, resource.name, resource.serving)
+        self._kept.replace(resource.name, whole)
+        return whole
 
     def _body(self, resource: Resource, chosen: Representation, part: range | None) -> bytes | Download:
         """The bytes of `part`, or all. Raises OSError if they cannot be had at this moment."""
@@ -193,6 +203,10 @@ class PublishedFiles:
         except OSError:
             self._downloads.release()
             raise
+
+
+def _file_name(name: str) -> str:
+    return f"{name}index.html" if name.endswith("/") else name
 
 
 def _below_base(path: str, serving: Serving) -> str:
@@ -290,27 +304,35 @@ def error_page(status: int, serving: Serving | None) -> tuple[Headers, bytes]:
 
 
 class Kept:
-    """The resources asked for last, up to a number of bytes."""
+    """The resources asked for last: up to a number of bytes, and `known` more without their bodies."""
 
-    def __init__(self, budget: int) -> None:
+    def __init__(self, budget: int, known: int) -> None:
         self._budget = budget
+        self._known = known
         self._bytes = 0
-        self._resources: OrderedDict[str, Resource] = OrderedDict()
+        self._whole: OrderedDict[str, Resource] = OrderedDict()
+        self._without_bodies: OrderedDict[str, Resource] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(self, name: str) -> Resource | None:
         with self._lock:
-            resource = self._resources.get(name)
-            if resource is not None:
-                self._resources.move_to_end(name)
-            return resource
+            for kept in (self._whole, self._without_bodies):
+                if name in kept:
+                    kept.move_to_end(name)
+                    return kept[name]
+            return None
 
     def replace(self, name: str, resource: Resource | None) -> None:
         with self._lock:
-            old = self._resources.pop(name, None)
+            self._without_bodies.pop(name, None)
+            old = self._whole.pop(name, None)
             self._bytes -= old.kept_bytes() if old else 0
             if resource is not None:
-                self._resources[name] = resource
+                self._whole[name] = resource
                 self._bytes += resource.kept_bytes()
             while self._bytes > self._budget:
-                self._bytes -= self._resources.popitem(last=False)[1].kept_bytes()
+                least, used = self._whole.popitem(last=False)
+                self._bytes -= used.kept_bytes()
+                self._without_bodies[least] = used.without_bodies()
+            while len(self._without_bodies) > self._known:
+                self._without_bodies.popitem(last=False)

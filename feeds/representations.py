@@ -13,7 +13,7 @@ import os
 import stat
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import formatdate
 from functools import partial
 from typing import NamedTuple
@@ -72,6 +72,8 @@ class Representation:
 class Resource:
     """A published file as it was when its signature was taken."""
 
+    name: str
+    """Its path in the form of PATH_INFO, that of a page with its `index.html`."""
     path: bytes
     signature: Signature
     serving: Serving
@@ -84,6 +86,8 @@ class Resource:
     """The 304 with each tag that was ever given for these bytes."""
     refused: dict[bytes, Signature]
     """Encoded forms of other bytes: the builder is between two renames, or they are damaged."""
+    is_without_bodies: bool = False
+    """Others are asked for more. Enough for a 304; for a 200 it is loaded again."""
 
     def is_current(self, serving: Serving) -> bool:
         """Whether all that this was made from is still the same."""
@@ -95,6 +99,11 @@ class Resource:
             )
         except OSError:
             return False
+
+    def without_bodies(self) -> Resource:
+        """The same in little memory."""
+        forms = {coding: replace(form, body=None) for coding, form in self.representations.items()}
+        return replace(self, representations=forms, is_without_bodies=True)
 
     def kept_bytes(self) -> int:
         return _HEADERS_SIZE + sum(len(each.body) for each in self.representations.values() if each.body)
@@ -127,6 +136,7 @@ def load(root: bytes, name: str, serving: Serving) -> Resource:
         headers = [("ETag", tags[coding]), *common, *_body_headers(name, coding, length)]
         representations[coding] = Representation(tags[coding], headers, body)
     return Resource(
+        name=name,
         path=path,
         signature=signature_of(status),
         serving=serving,

@@ -28,10 +28,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from zlib_ng import gzip_ng
 
+from feeds import published
 from feeds.handover import Serving
 from feeds.headers import byte_range, http_date, matching_tag, preferred_coding
 from feeds.published import Kept
-from feeds.representations import load
+from feeds.representations import Resource, load
 from feeds.web import create_app
 from tests.fronts import Origins, front, nginx_with
 from tests.live import Server, family, linux, served
@@ -873,17 +874,54 @@ def test_memory_for_published_files_is_bounded_and_the_least_used_goes_first(tmp
     for name in "abc":
         folder.put(f"{name}.txt", bytes(50_000))
     loaded = {name: load(os.fsencode(tmp_path), f"/{name}.txt", NO_SERVING) for name in "abc"}
-    kept = Kept(120_000)
+    kept = Kept(120_000, 1)
     kept.replace("a", loaded["a"])
     kept.replace("b", loaded["b"])
     kept.replace("b", loaded["b"])
     assert kept.get("a") is loaded["a"]
     kept.replace("c", loaded["c"])
-    assert kept.get("b") is None
+    assert (known := kept.get("b"))
+    assert (known.is_without_bodies, known.kept_bytes() < 5_000) == (True, True)
     assert kept.get("a") is loaded["a"]
+    kept.replace("d", loaded["b"])
+    assert kept.get("b") is None
+    assert (known := kept.get("c"))
+    assert known.is_without_bodies
     kept.replace("a", None)
-    kept.replace("b", loaded["b"])
+    kept.replace("c", loaded["c"])
+    assert kept.get("d") is loaded["b"]
     assert kept.get("c") is loaded["c"]
+
+
+def test_a_feed_asked_for_less_than_others_is_read_again_for_a_200_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = Folder(tmp_path / "public")
+    folder.put_json("serving.json", SERVING)
+    paths = [f"/tags/{number}/feed.rss" for number in range(3)]
+    for path in paths:
+        folder.publish(path[1:], FEED + path.encode())
+    monkeypatch.setattr(published, "KEPT_BYTES", 1)
+    loaded: list[str] = []
+
+    def noted(root: bytes, name: str, serving: Serving) -> Resource:
+        loaded.append(name)
+        return load(root, name, serving)
+
+    monkeypatch.setattr(published, "load", noted)
+    client = create_app(folder.path).test_client()
+    tags = [client.get(f"/sub{path}").headers["ETag"] for path in paths]
+    assert loaded == paths
+    for path, tag in zip(paths, tags, strict=True):
+        assert client.get(f"/sub{path}", headers={"If-None-Match": tag}).status_code == 304
+        assert client.head(f"/sub{path}").headers["Content-Length"]
+    assert loaded == paths
+    for path in paths:
+        assert client.get(f"/sub{path}").data == FEED + path.encode()
+    assert loaded == paths * 2
+    folder.publish(paths[0][1:], FEED + b"<!-- new -->")
+    new = client.get(f"/sub{paths[0]}", headers={"If-None-Match": tags[0]})
+    assert new.data == FEED + b"<!-- new -->"
 
 
 # Requests that are none, too large, or made to be read in two ways, and the whole program
