@@ -114,6 +114,7 @@ def test_hubs_are_told_of_each_changed_feed_and_get_the_new_bytes(
     assert re.search(rf"^hub {re.escape(there.url)}: told last at [-0-9T:]+Z$", status, re.MULTILINE), status
 
 
+@pytest.mark.fuller
 def test_what_a_hub_did_not_take_survives_a_restart(newsroom: Newsroom, port: int, there: Hub) -> None:
     announce(newsroom, port, there)
     there.status = 503
@@ -334,6 +335,7 @@ def test_many_feeds_are_told_in_several_steps_those_first_that_most_read(
 # Publishing
 
 
+@pytest.mark.fuller
 def test_publish_tells_hubs_after_the_upload_and_from_any_machine(
     newsroom: Newsroom, port: int, there: Hub
 ) -> None:
@@ -378,6 +380,7 @@ def test_publish_leaves_pings_to_the_next_time_on_any_machine(
     assert sorted(there.paths) == CHANGED
 
 
+@pytest.mark.fuller
 def test_publish_with_watch_tells_a_hub_that_is_back(newsroom: Newsroom, port: int, there: Hub) -> None:
     announce(newsroom, port, there)
     store = newsroom.content.parent / "store"
