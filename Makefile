@@ -1,4 +1,4 @@
-.PHONY: help serve test check fuller lock schemas rules screenshots chaos soak fuzz bench bench-peers bench-build bench-update bench-serve bench-fronts
+.PHONY: help serve test lint check fuller lock schemas rules screenshots chaos soak fuzz bench bench-peers bench-build bench-update bench-serve bench-fronts
 
 SIZES ?= 1000 10000
 
@@ -11,11 +11,13 @@ serve:  ## Run the example publication (the run line of the README)
 test:  ## Run the tests (the test line of the README)
 	python3 -m venv .venv && .venv/bin/pip install -q -r requirements-test.txt && .venv/bin/python -m pytest
 
-check:  ## Format, lint, types, tests
+lint:  ## Format, lint, types
 	python3 -m venv .venv && .venv/bin/pip install -q -r requirements-test.txt
 	.venv/bin/ruff format --check
 	.venv/bin/ruff check
 	.venv/bin/mypy
+
+check: lint  ## The same, and the tests
 	.venv/bin/python -m pytest
 
 fuller:  ## Tests that take longer, or other people's programs (skipped where not installed)
