@@ -8,11 +8,13 @@ import hashlib
 import math
 import re
 import signal
+import socket
 import sqlite3
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -27,12 +29,13 @@ from feeds.publish.keeping import publish_once
 from feeds.publish.publisher import Publisher
 from feeds.publish.store import Folder
 from feeds.websub import book as books
+from feeds.websub import hub as requests
 from feeds.websub.book import Book, Notice, hub_line, read_hubs
 from feeds.websub.hub import Trouble, ping
 from feeds.websub.keeping import Pinger, tell_once
 from feeds.websub.teller import Teller
 from tests.hubs import Hub, hub
-from tests.live import Server, free_port, served, wait_until
+from tests.live import PATIENCE, Server, free_port, served, wait_until
 from tests.newsroom import PUBLICATION, Newsroom
 
 ALL = ["feed.atom", "feed.json", "feed.rss"]
@@ -277,6 +280,23 @@ def test_a_hub_says_when_it_is_to_be_asked_again_by_a_date(there: Hub) -> None:
     trouble = ping(there.url, "http://127.0.0.1/feed.rss")
     assert trouble is not None
     assert trouble.seconds == 86_400
+
+
+def test_a_hub_that_is_silent_or_sends_without_end_is_left_after_a_moment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(requests, "SECONDS", 0.2)
+    endless = b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n" + bytes(1 << 16)
+    for sent, reason in ((b"", "timed out"), (b"SSH-2.0-x\x1b[31m\r\n", "BadStatusLine"), (endless, None)):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+            asked = ThreadPoolExecutor(1).submit(
+                ping, f"http://127.0.0.1:{port}/", "http://127.0.0.1/feed.rss"
+            )
+            with listener.accept()[0] as connection:
+                connection.sendall(sent)
+                trouble = asked.result(PATIENCE)
+            assert (trouble and trouble.reason) == reason
 
 
 def test_pauses_grow_to_an_hour_and_a_wrong_clock_makes_none() -> None:
