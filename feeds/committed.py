@@ -24,7 +24,8 @@ class Published:
 
 
 def committed(folder: Path, kind: str = "*") -> tuple[list[Published], bool]:
-    """The files of `public/` as a builder, which may be at work, committed them last; whether that is all.
+    """The files of `public/` as a builder, which may be at work, committed them last; whether that is all:
+    an index that has only been begun knows of none.
 
     Of documents of one `kind`, or of all. Raises sqlite3.Error where there is no index of this release.
     """
@@ -35,5 +36,7 @@ def committed(folder: Path, kind: str = "*") -> tuple[list[Published], bool]:
         if found != FORMAT:
             raise sqlite3.DatabaseError(f"format {found}")
         rows = database.execute("SELECT * FROM document WHERE owner GLOB ?", [f"{kind} *"])
-        left = database.execute("SELECT 1 FROM todo LIMIT 1").fetchone()
-        return [Published(*row) for row in rows], left is None
+        published = [Published(*row) for row in rows]
+        (begun,) = database.execute("SELECT EXISTS (SELECT * FROM document)").fetchone()
+        (left,) = database.execute("SELECT EXISTS (SELECT * FROM todo)").fetchone()
+        return published, bool(begun and not left)

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from feeds.index import Index
+from feeds.index import Index, discard
 from feeds.publish import publisher as publishing
+from feeds.publish.here import ChangingError
 from feeds.publish.publisher import Publisher
 from feeds.publish.record import KEY
 from feeds.publish.store import Folder, without_secrets
@@ -312,6 +313,19 @@ def test_a_second_publisher_on_this_machine_is_refused(built: Newsroom, there: P
         publish(built, there.with_name("elsewhere"))
         first.terminate()
         assert first.wait(PATIENCE) == 0
+
+
+def test_nothing_is_deleted_while_an_index_that_was_lost_is_made_anew(built: Newsroom, there: Path) -> None:
+    publish(built, there)
+    before = published(there)
+    index = built.public.with_name("public.index")
+    discard(index)
+    Index(index).close()  # as a builder has it that is at its first look
+    with pytest.raises(ChangingError):
+        Publisher(built.public, Folder(there), "me").publish()
+    assert published(there) == before
+    built.build()
+    assert not Publisher(built.public, Folder(there), "me").publish().deleted
 
 
 @pytest.mark.row("EX-05")

@@ -95,7 +95,7 @@ def look(output: Path, has_headers: bool) -> Here:
     try:
         published, complete = committed(index_folder(output))
         serving = parsed_serving(json.loads((output / "serving.json").read_bytes()))
-    except (sqlite3.Error, FileNotFoundError, ValueError) as error:
+    except (sqlite3.Error, FileNotFoundError, ValueError, KeyError, TypeError, AttributeError) as error:
         if not (index_folder(output) / "index.sqlite").exists():
             raise NothingBuiltError(
                 f"nothing was built yet in {output}; start with: feedwright build"
