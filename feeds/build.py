@@ -240,7 +240,7 @@ class _Work:
         """Somebody else may have written it: a colleague, whose lines came with the content."""
         if self.ledger.is_current():
             return
-        self.ledger = Ledger(self.builder.ledger)
+        self.ledger = self.ledger.renewed()
         self._start_anew()
 
     def _start_anew(self) -> None:

@@ -72,6 +72,25 @@ class Ledger:
         if size == self.state[0] + len(data):  # else a replica has written meanwhile what is not known here
             self.state = size, time
 
+    def renewed(self) -> Ledger:
+        """As the file is now, with what is not written down yet: a full disk may have taken a part of it."""
+        now = Ledger(self.file)
+        now.note(event for event in self._unsaved if not now._knows(event))
+        return now
+
+    def _knows(self, event: Event) -> bool:
+        match event["event"]:
+            case "renamed":
+                return bool(self.ids.get(event["path"]) == event["id"])
+            case "left":
+                return bool(self.addresses.get(event["address"]) == event["id"])
+            case "sealed":
+                return any(seal.id == event["id"] for seal in self.seals.get(event["feed"], ()))
+            case "removed":
+                return event["id"] in self.tombstones
+            case _:
+                return event["id"] not in self.tombstones
+
     def is_current(self) -> bool:
         """Whether nobody else has written the file."""
         return self.state == _state(self.file)

@@ -19,7 +19,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from lxml import etree
 
 from feeds.build import Builder
-from feeds.ledger import Ledger, sealed
+from feeds.dates import rfc3339
+from feeds.ledger import Ledger, restored, sealed
 from feeds.publication import Seal
 from tests.newsroom import PUBLICATION, Newsroom, files_of
 from tests.readback import read
@@ -220,6 +221,26 @@ def test_replicas_that_write_one_ledger_at_the_same_time_come_to_agree(tmp_path:
 
 
 @pytest.mark.row("OP-11")
+def test_what_a_full_disk_took_a_part_of_is_written_when_it_can_be(tmp_path: Path) -> None:
+    file, noon = tmp_path / "ledger.jsonl", datetime(2026, 5, 12, 12, tzinfo=UTC)
+    ledger = Ledger(file)
+    ledger.note([restored("tag:a", noon)])
+    ledger.save()
+    events: list[dict[str, object]] = [
+        {"event": "removed", "at": rfc3339(noon), "id": "tag:b", "feeds": [""]},
+        {"event": "renamed", "at": rfc3339(noon), "id": "tag:c", "path": "c.md"},
+    ]
+    ledger.note(events)
+    with file.open("a") as half:
+        half.write(json.dumps(events[0]) + '\n{"event": "ren')
+    assert not ledger.is_current()
+    again = ledger.renewed()
+    again.save()
+    known = Ledger(file)
+    assert (set(known.tombstones), known.ids) == ({"tag:b"}, {"c.md": "tag:c"})
+    assert file.read_text("utf-8").count("tag:b") == 1
+
+
 def test_a_ledger_from_a_newer_program_is_exit_2(newsroom: Newsroom) -> None:
     newsroom.write("ledger.jsonl", '{"event": "ledger", "format": 99}\n')
     done = newsroom.run("build")
