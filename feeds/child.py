@@ -52,8 +52,8 @@ class Child:
 
     def start(self) -> None:
         """Starts it, and a thread that waits for its end."""
-        self.is_started = True
         self._thread.start()
+        self.is_started = True
 
     def send(self, number: signal.Signals) -> None:
         """One that has only just begun, and does not know the signal yet, is restarted by this."""

@@ -313,7 +313,7 @@ def publish(
     store, hook = _destination(url, output, content), _purge_hook(purge)
     progress = _progress_bars(SOME) if sys.stderr.isatty() and not watch else lambda *_: None
     with _one_publisher(output, store.url) as me, _failures_told(output):
-        teller = Teller(Book(index_folder(output)))
+        teller = Teller(Book(index_folder(output) / _name_for("hubs", store.url, ".sqlite")))
         publisher = Publisher(output, store, me, overwrite, hook, teller, progress, log.info)
         if watch:
             keep_publishing(publisher)
@@ -342,12 +342,15 @@ def ping(content: Path, output: Path | None, watch: bool, log_format: logs.Form)
     `serve` and `publish` do this themselves. It is for who brings the output folder to readers in
     another way. What a hub did not take is kept for the next time.
     """
+    from feeds.lifeline import end_with_parent
     from feeds.websub.keeping import NothingBuiltError, keep_telling, tell_once
 
     logs.configure(log_format)
     output = _output(content, output)
-    refusal = f"another feedwright tells the hubs what changed in {output}; end it first"
-    with _locked(output, "ping.lock", refusal), _failures_told(output):
+    if watch:
+        end_with_parent()
+    refusal = f"another feedwright tells the hubs what changed in {output}"
+    with _locked(output, "ping.lock", refusal, patient=watch), _failures_told(output):
         if watch:
             keep_telling(output)
         try:
@@ -566,10 +569,15 @@ def _one_builder(output: Path) -> AbstractContextManager[TextIO]:
     )
 
 
+def _name_for(what: str, url: str, suffix: str) -> str:
+    """Of a file beside the index that is of one destination."""
+    return f"{what}-{hashlib.sha256(url.encode()).hexdigest()[:12]}{suffix}"
+
+
 @contextmanager
 def _one_publisher(output: Path, url: str) -> Iterator[str]:
     """Gives a name to publish under, which a publisher that was killed had too."""
-    name = f"publish-{hashlib.sha256(url.encode()).hexdigest()[:12]}.lock"
+    name = _name_for("publish", url, ".lock")
     with _locked(output, name, f"another feedwright publishes {output} to {url}") as lock:
         lock.seek(0)
         me = lock.read()
@@ -581,8 +589,11 @@ def _one_publisher(output: Path, url: str) -> Iterator[str]:
 
 
 @contextmanager
-def _locked(output: Path, name: str, refusal: str) -> Iterator[TextIO]:
-    """Holds the file `name` beside the index; the system frees the lock of a process that was killed."""
+def _locked(output: Path, name: str, refusal: str, patient: bool = False) -> Iterator[TextIO]:
+    """Holds the file `name` beside the index; the system frees the lock of a process that was killed.
+
+    Who is `patient` waits until the other one ends.
+    """
     from feeds.status import index_folder
 
     try:
@@ -594,7 +605,10 @@ def _locked(output: Path, name: str, refusal: str) -> Iterator[TextIO]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            _fail(refusal)
+            if not patient:
+                _fail(refusal)
+            log.info("%s; waiting for it", refusal)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield lock
 
 

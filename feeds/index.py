@@ -243,9 +243,7 @@ def _program() -> object:
         for file in sorted(package.rglob("*"))
         if file.suffix in (".py", ".html", ".css", ".js")
     ]
-    folders = [
-        Path(folder) for folder in sys.path if Path(folder).is_dir()
-    ]  # some are there twice, in a child
+    folders = {Path(folder) for folder in sys.path if Path(folder).is_dir()}
     return own, sorted({one.name for folder in folders for one in folder.glob("*.dist-info")})
 
 

@@ -11,6 +11,7 @@ import logging
 import socket
 import sys
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
@@ -133,6 +134,15 @@ class _Server(TCPServer):
         super().__init__(listener.getsockname(), handler, bind_and_activate=False)
         self.socket.close()
         self.socket = listener
+
+    def get_request(self) -> tuple[socket.socket, object]:
+        try:
+            return super().get_request()
+        except (
+            OSError
+        ):  # no descriptor is left, say: the client still waits, and would be found again at once
+            time.sleep(CLIENT_SECONDS)
+            raise
 
     def handle_error(self, request: object, client_address: object) -> None:
         if not isinstance(sys.exception(), OSError):  # of a client that is gone nobody has to know

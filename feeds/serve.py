@@ -230,13 +230,11 @@ class _Supervisor(mp.MPServer):
 
     def _start_pinger(self) -> None:
         """As soon as there are hubs: most publications have none, and it takes memory."""
-        if (
-            self._pinger
-            and not self._pinger.is_started
-            and (serving := self._serving.read())
-            and serving.hubs
-        ):
-            self._pinger.start()
+        if self._pinger and not self._pinger.is_started:
+            with suppress(OSError, RuntimeError):  # no descriptor or no thread is to be had, say
+                serving = self._serving.read()
+                if serving and serving.hubs:
+                    self._pinger.start()
 
     def _init_shared_socket(self) -> None:
         self._sso = self._listener

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
+import sqlite3
 import threading
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 
@@ -42,8 +45,7 @@ class Hub:
 
     def subscribe(self, topic: str) -> None:
         """From now on it knows what is there."""
-        with urllib.request.urlopen(topic) as response:
-            self._last[topic] = response.read()
+        self._last[topic] = fetched(topic)
 
     def take(self, form: dict[str, list[str]]) -> int:
         assert form["hub.mode"] == ["publish"]
@@ -53,14 +55,31 @@ class Hub:
             if self.status >= 300:
                 self.refused.append(topic)
                 return self.status
-            with urllib.request.urlopen(topic) as response:
-                body = response.read()
+            body = fetched(topic)
             self.pings.append(topic)
             self.fetched.append(body)
             if topic in self._last and self._last[topic] != body:
                 self._last[topic] = body
                 self.deliveries.append((topic, body))
             return self.status
+
+
+def fetched(topic: str) -> bytes:
+    """As hubs fetch: in gzip, of which caches keep another copy."""
+    with urllib.request.urlopen(
+        urllib.request.Request(topic, headers={"Accept-Encoding": "gzip"})
+    ) as response:
+        body: bytes = response.read()
+        return gzip.decompress(body) if response.headers["Content-Encoding"] == "gzip" else body
+
+
+def knows(index: Path, feeds: int) -> bool:
+    """Whether the pinger has seen so many feeds, so that a change of them is one."""
+    try:
+        with closing(sqlite3.connect(index / "hubs.sqlite")) as database:
+            return bool(database.execute("SELECT count(*) FROM seen").fetchone() == (feeds,))
+    except sqlite3.Error:
+        return False
 
 
 @contextmanager

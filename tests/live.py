@@ -107,7 +107,7 @@ def family(supervisor: int) -> dict[str, int]:
     """The process ids below a supervisor, by what they do."""
     members = {}
     for pid in children(supervisor):
-        if b"--watch" in command_of(pid):
+        if b"\0build\0" in command_of(pid):
             members["builder"] = pid
             members.update(zip(["reading child"], children(pid), strict=False))
         elif b"spawn_main" in command_of(pid):

@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 from tests.fronts import FRONTS, THIRD, front, fronts, is_installed, looking_again_after
-from tests.hubs import hub
+from tests.hubs import hub, knows
 from tests.live import PATIENCE, free_port, served, wait_until
 from tests.newsroom import PUBLICATION, ROOT, Newsroom, feedwright, files_of
 from tests.servers import Answer, ask
@@ -30,8 +30,8 @@ from tests.test_outages import decoded, is_ready, origin
 pytestmark = pytest.mark.fuller
 rsync_is_here = pytest.mark.skipif(shutil.which("rsync") is None, reason="rsync is not installed")
 
-WINDOW = 2.0
-"""Seconds in which all have what one has, as docs/howto/replicas.md says."""
+WINDOW = 5.0
+"""Seconds in which all have what one has: 2, as docs/howto/replicas.md says, on a machine with less to do."""
 SMALL = PUBLICATION + "[feeds]\nlimit = 2\narchive_size = 2\n"
 PATHS = (
     "/feed.rss",
@@ -254,8 +254,8 @@ def test_a_hub_delivers_a_scheduled_article_of_three_replicas_once(
         indexes = [tmp_path / f"replica-{number}/public.index" for number in range(3)]
         for port, index in zip(ports, indexes, strict=True):
             running.enter_context(served(newsroom, "--output", f"{index.parent}/public", port=port))
-        wait_until(lambda: all((index / "hubs.sqlite").exists() for index in indexes))
         wait_until(lambda: answer_alike(ports, "etag"))
+        wait_until(lambda: all(knows(index, 12) for index in indexes))
         topics = [f"{address}{name}" for name in ("feed.rss", "feed.atom", "feed.json")]
         for topic in topics:
             there.subscribe(topic)

@@ -37,7 +37,7 @@ def publish_once(publisher: Publisher) -> Outcome:
     """Publishes, and waits a while for hubs that cannot be told yet. Raises what is `Refused`."""
     end = time.time() + PATIENCE
     outcome = _publish_whole(publisher)
-    while outcome.untold and publisher.due < end:
+    while outcome.untold and publisher.due < end and time.time() < end:
         time.sleep(max(0.0, publisher.due - time.time()))
         outcome = replace(outcome, untold=_publish_whole(publisher).untold)
     return outcome

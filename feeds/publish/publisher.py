@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -13,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from feeds.publish import record as records
-from feeds.publish.here import ChangingError, Here, coding_of, look
+from feeds.publish.here import Here, coding_of, look
 from feeds.publish.plan import (
     Delete,
     Files,
@@ -26,7 +25,7 @@ from feeds.publish.plan import (
     stages,
     without_lost,
 )
-from feeds.publish.purge import Purge, PurgeError
+from feeds.publish.purge import Purge
 from feeds.publish.record import KEY, Record
 from feeds.publish.store import Store, StoreError
 from feeds.websub.book import Notice
@@ -182,7 +181,8 @@ class Publisher:
             if isinstance(step, Upload) and step.file.kind == "feed" and step.path in record.files
         }
         notices = {Notice(hub, feed) for hub in here.serving.hubs for feed in changed}
-        return tuple(sorted(notices.union(record.untold)))
+        still = (one for one in record.untold if one.hub in here.serving.hubs and one.feed in here.files)
+        return tuple(sorted(notices.union(still)))
 
     def _strangers(self, here: Here, record: Record) -> tuple[str, ...]:
         """The files that are there and not ours. Raises PublishError if one is where ours is to be."""
@@ -229,15 +229,7 @@ class _Run:
                 self.record = replace(self.record, unpurged=())
             if self.publisher.teller:
                 self._tell(self.publisher.teller)
-        except (
-            ChangingError,
-            KeyboardInterrupt,
-            OSError,
-            PublishError,
-            PurgeError,
-            StoreError,
-            sqlite3.Error,
-        ):
+        except BaseException:
             with suppress(StoreError, records.RecordError):
                 self._end()
             raise
@@ -245,15 +237,13 @@ class _Run:
         return Outcome(uploaded, deleted, untold=len(self.record.untold))
 
     def _tell(self, teller: Teller) -> None:
-        """Tells hubs what can be told at this moment, as long as this is the one that publishes."""
-        teller.due = 0.0
-        while self.record.untold and teller.due <= time.time():
-            settled = teller.tell(self.record.untold, self.here.published, self.here.serving)
-            self.record = replace(
-                self.record, untold=tuple(one for one in self.record.untold if one not in settled)
-            )
-            if time.monotonic() >= self._written + BEAT_SECONDS:
-                self._beat()
+        """Makes a start; the next publishing goes on, which finds what has changed meanwhile."""
+        if self.record.untold:
+            self._beat()
+        settled = teller.tell(self.record.untold, self.here.published, self.here.serving)
+        self.record = replace(
+            self.record, untold=tuple(one for one in self.record.untold if one not in settled)
+        )
 
     def _made(self, stage: Stage, pool: ThreadPoolExecutor) -> Iterator[Step]:
         """The steps as they are made. After one that fails no other is begun; raises what failed."""

@@ -1,4 +1,4 @@
-"""What hubs know and what they are still to be told, so that a restart loses nothing: `hubs.sqlite`.
+"""What hubs know and what they are still to be told, so that a restart loses nothing.
 
 It lies beside the index, and may be deleted: then feeds count as told as they are.
 """
@@ -19,6 +19,9 @@ from feeds.websub.hub import DAY, Trouble
 
 FIRST_PAUSE, LONGEST_PAUSE = 5.0, 3600.0
 """Seconds after what a hub did not take; each time twice as long."""
+
+NAME = "hubs.sqlite"
+"""Of the book of what is served from here; each destination of `publish` has one of its own."""
 
 _FORMAT = 1
 _SCHEMA = f"""
@@ -69,11 +72,11 @@ class Hub:
 
 
 class Book:
-    """In a folder of its own or beside the index. One process writes it. Raises sqlite3.Error."""
+    """In a file beside the index, which one process writes. Raises sqlite3.Error."""
 
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._file = folder / "hubs.sqlite"
+    def __init__(self, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._file = file
         try:
             self._database = _opened(self._file)
         except sqlite3.OperationalError:
@@ -82,10 +85,11 @@ class Book:
             self._file.unlink()
             self._database = _opened(self._file)
 
-    def look(self, feeds: Mapping[str, bytes], hubs: Iterable[str]) -> None:
+    def look(self, feeds: Mapping[str, bytes], hubs: Iterable[str], is_complete: bool = True) -> None:
         """Notes which feeds have other bytes than at the last look; `feeds` are their digests by path.
 
-        A feed that is new is nothing to tell: nobody can have subscribed to it.
+        A feed that is new is nothing to tell: nobody can have subscribed to it. One that is not there, where
+        they are complete, is gone.
         """
         seen = dict(self._database.execute("SELECT * FROM seen"))
         changed = [feed for feed, digest in feeds.items() if seen.get(feed, digest) != digest]
@@ -95,7 +99,11 @@ class Book:
                 "INSERT OR IGNORE INTO untold VALUES (?, ?)",
                 [(hub, feed) for hub in hubs for feed in changed],
             )
-            left = [notice for notice in self.untold() if notice.feed not in feeds or notice.hub not in hubs]
+            left = [
+                notice
+                for notice in self.untold()
+                if notice.hub not in hubs or (is_complete and notice.feed not in feeds)
+            ]
             database.executemany("DELETE FROM untold WHERE hub = ? AND feed = ?", left)
 
     def untold(self) -> list[Notice]:
@@ -112,6 +120,10 @@ class Book:
         row = self._database.execute("SELECT * FROM hub WHERE url = ?", [url]).fetchone()
         return Hub(*row) if row else Hub(url)
 
+    def hubs(self) -> list[Hub]:
+        """How all do."""
+        return [Hub(*row) for row in self._database.execute("SELECT * FROM hub")]
+
     def keep(self, hubs: Iterable[Hub]) -> None:
         """Writes down how these do; others are announced no more."""
         with self._database as database:
@@ -120,10 +132,13 @@ class Book:
 
 
 def read_hubs(folder: Path) -> list[Hub]:
-    """How the hubs do, as it was written down last in `folder`."""
-    address = (folder / "hubs.sqlite").absolute().as_uri()
+    """How the hubs do, as it was written down last in the books in `folder`."""
+    return [hub for file in sorted(folder.glob("hubs*.sqlite")) for hub in _hubs(file)]
+
+
+def _hubs(file: Path) -> list[Hub]:
     try:
-        with closing(sqlite3.connect(f"{address}?mode=ro", uri=True)) as database:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as database:
             return [Hub(*row) for row in database.execute("SELECT * FROM hub ORDER BY url")]
     except sqlite3.Error:
         return []

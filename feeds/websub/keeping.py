@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import os
@@ -13,10 +12,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from feeds.committed import committed
-from feeds.handover import Serving, Signature, parsed_serving
-from feeds.lifeline import end_with_parent
+from feeds.handover import JsonFile, Serving, Signature, parsed_serving
 from feeds.status import index_folder, signature_of_status
-from feeds.websub.book import Book
+from feeds.websub.book import NAME, Book
 from feeds.websub.teller import Feeds, Teller
 
 LOOK_SECONDS = 0.2
@@ -31,28 +29,28 @@ log = logging.getLogger("feeds.websub")
 
 
 class NothingBuiltError(Exception):
-    """There is no index of this release."""
+    """There is no index yet."""
 
 
 class Pinger:
     """Finds out which feeds of the folder `output` changed, and tells the hubs. Raises sqlite3.Error."""
 
     def __init__(self, output: Path) -> None:
-        self._output = output
-        self._book = Book(index_folder(output))
+        self._index = index_folder(output)
+        self._book = Book(self._index / NAME)
         self._teller = Teller(self._book)
+        self._serving_file: JsonFile[Serving | None] = JsonFile(output / "serving.json", parsed_serving, None)
         self._serving: Serving | None = None
         self._feeds: Feeds = {}
 
     def look(self) -> None:
         """Notes what changed since the last look. Raises NothingBuiltError and OSError."""
-        try:
-            published, _ = committed(index_folder(self._output), "feed")
-            serving = parsed_serving(json.loads((self._output / "serving.json").read_bytes()))
-        except (sqlite3.Error, FileNotFoundError, ValueError) as error:
-            raise NothingBuiltError(f"nothing was built yet in {self._output}") from error
-        self._serving, self._feeds = serving, {one.path: one for one in published}
-        self._book.look({one.path: one.digest for one in published}, serving.hubs)
+        self._serving = self._serving_file.read()
+        if self._serving is None or not (self._index / "index.sqlite").exists():
+            raise NothingBuiltError(f"nothing was built yet beside {self._index}")
+        published, is_complete = committed(self._index, "feed")
+        self._feeds = {one.path: one for one in published}
+        self._book.look({one.path: one.digest for one in published}, self._serving.hubs, is_complete)
         self._teller.due = 0.0
 
     def tell(self) -> float:
@@ -73,14 +71,13 @@ def tell_once(output: Path) -> int:
     """
     pinger, end = Pinger(output), time.time() + PATIENCE
     pinger.look()
-    while (due := pinger.tell()) < end:
+    while (due := pinger.tell()) < end and time.time() < end:
         time.sleep(max(0.0, due - time.time()))
     return pinger.untold()
 
 
 def keep_telling(output: Path) -> NoReturn:
     """Tells after each build, until a signal ends it. What the system refuses is said, and tried again."""
-    end_with_parent()
     for number in (signal.SIGINT, signal.SIGTERM):  # at once: the book is whole at any moment
         signal.signal(number, lambda *_: os._exit(0))
     pinger: Pinger | None = None

@@ -16,7 +16,7 @@ from feeds.handover import Serving
 from feeds.publication import FeedKind
 from feeds.selection import kind_of
 from feeds.websub.book import Book, Hub, Notice
-from feeds.websub.hub import Trouble, differs, ping
+from feeds.websub.hub import Trouble, UnreachableError, differs, ping
 
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 """Seconds after which it is looked again whether a feed is there; each time twice as long. A cache that
@@ -54,38 +54,60 @@ class Teller:
         self._said: set[str] = set()
 
     def tell(self, notices: Collection[Notice], feeds: Feeds, serving: Serving) -> set[Notice]:
-        """Makes a start with `notices`, and gives those that need not be told any more.
+        """Makes a start with `notices`, for a minute at most, and gives those that need not be told any more.
 
         A hub fetches at once what it is told of. So it is told when the public address of a feed answers
-        with the bytes in `feeds`, whatever uploads, caches and replicas stand between.
+        with the bytes in `feeds`, whatever uploads, caches and replicas stand between. Raises sqlite3.Error,
+        before anybody is told.
         """
-        now = self._clock()
         hubs = {url: self.book.hub(url) for url in serving.hubs}
-        known = sorted((one for one in notices if one.hub in hubs and one.feed in feeds), key=_order)
-        due = [one for one in known if self._due_at(one, hubs, feeds) <= now][:_AT_ONCE]
-        with ThreadPoolExecutor(_THREADS) as pool:
-            there = self._there(dict.fromkeys(one.feed for one in due), feeds, serving, pool)
-            answers = self._asked([one for one in due if one.feed in there], serving, pool)
+        notices = [one for one in notices if one.hub in hubs and one.feed in feeds]
+        due_at = {one: self._due_at(one, hubs, feeds) for one in notices}
+        now = self._clock()
+        due = sorted(
+            (one for one in notices if due_at[one] <= now), key=lambda one: (due_at[one], _order(one))
+        )
+        if due:
+            self.book.keep(hubs.values())
+        answers = self._answers(due[:_AT_ONCE], feeds, serving) if due else {}
         settled = {one for one, trouble in answers.items() if trouble is None or trouble.lasts}
-        left = [one for one in known if one not in settled]
+        left = sorted((one for one in notices if one not in settled), key=_order)
         for url, hub in hubs.items():
             mine = {one.feed: trouble for one, trouble in answers.items() if one.hub == url}
             hubs[url] = self._after(hub, mine, [one.feed for one in left if one.hub == url])
-        self.book.keep(hubs.values())
+        if set(hubs.values()) != set(self.book.hubs()):
+            self.book.keep(hubs.values())
         self.due = min((self._due_at(one, hubs, feeds) for one in left), default=math.inf)
-        return settled.union(set(notices).difference(known))
+        return settled
 
     def _due_at(self, one: Notice, hubs: Mapping[str, Hub], feeds: Feeds) -> float:
-        pause = self._pauses.get(one.feed)
-        is_current = pause is not None and pause.digest == feeds[one.feed].digest
-        return max(hubs[one.hub].due(self._clock()), pause.until if pause and is_current else 0.0)
+        now, pause = self._clock(), self._pauses.get(one.feed)
+        if pause is None or pause.digest != feeds[one.feed].digest:
+            return hubs[one.hub].due(now)
+        return max(
+            hubs[one.hub].due(now), min(pause.until, now + LONGEST_PAUSE)
+        )  # the clock may have been wrong
+
+    def _answers(
+        self, due: Collection[Notice], feeds: Feeds, serving: Serving
+    ) -> dict[Notice, Trouble | None]:
+        with ThreadPoolExecutor(_THREADS) as pool:
+            there = self._there(dict.fromkeys(one.feed for one in due), feeds, serving, pool)
+            return self._asked([one for one in due if one.feed in there], serving, pool)
 
     def _there(self, wanted: Iterable[str], feeds: Feeds, serving: Serving, pool: Executor) -> set[str]:
-        """Those that readers get as they are in `feeds`."""
-        asked = [feeds[feed] for feed in wanted]
-        whys = pool.map(lambda one: differs(_address(one.path, serving), one.digest, one.size), asked)
-        there = set()
-        for one, why in zip(asked, whys, strict=True):
+        """Those that readers get as they are in `feeds`. A site that does not answer is left alone."""
+        asked, there = [feeds[feed] for feed in wanted], set()
+        away: list[str] = []
+
+        def look(one: Published) -> str | None:
+            try:
+                return away[0] if away else differs(_address(one.path, serving), one.digest, one.size)
+            except UnreachableError as error:
+                away.append(str(error))
+                return str(error)
+
+        for one, why in zip(asked, pool.map(look, asked), strict=True):
             last = self._pauses.pop(one.path, None)
             if why is None:
                 there.add(one.path)
@@ -94,8 +116,11 @@ class Teller:
             seconds = FIRST_PAUSE if last is None or is_first else min(2 * last.seconds, LONGEST_PAUSE)
             why = f"{_address(one.path, serving)}: {why}"
             self._pauses[one.path] = _Pause(one.digest, why, seconds, self._clock() + seconds)
-            if seconds >= _SAID_AFTER:
-                self._warn(f"hubs are told when what was built is at its public address; {why}")
+        waits = [pause for pause in self._pauses.values() if pause.seconds >= _SAID_AFTER]
+        if waits:
+            self._warn(
+                "hubs are told of a feed when its public address answers with what was built", waits[0].why
+            )
         return there
 
     def _asked(
@@ -123,21 +148,21 @@ class Teller:
         for feed, trouble in answers.items():
             if trouble and trouble.lasts:
                 hub = hub.after(trouble, self._clock())
-                self._warn(f"{hub.url} does not want to be told of {feed}: {trouble.reason}")
+                self._warn(f"{hub.url} does not want to be told of feeds", f"{feed}: {trouble.reason}")
         away = next((trouble for trouble in answers.values() if trouble and not trouble.lasts), None)
         if away:
             hub = hub.after(away, self._clock())
-            self._warn(f"{hub.url} cannot be told what changed, which is tried again: {away.reason}")
+            self._warn(f"{hub.url} cannot be told what changed, which is tried again", away.reason)
         elif left and not hub.failures:
             pauses = filter(None, map(self._pauses.get, left))
             hub = replace(hub, trouble=next((pause.why for pause in pauses), ""))
         return replace(hub, waiting=len(left))
 
-    def _warn(self, line: str) -> None:
+    def _warn(self, what: str, why: str) -> None:
         """Once, until something was told."""
-        if line not in self._said:
-            self._said.add(line)
-            log.warning("%s", line)
+        if what not in self._said:
+            self._said.add(what)
+            log.warning("%s: %s", what, why)
 
 
 def _address(feed: str, serving: Serving) -> str:
