@@ -255,7 +255,7 @@ def test_a_hub_delivers_a_scheduled_article_of_three_replicas_once(
         for port, index in zip(ports, indexes, strict=True):
             running.enter_context(served(newsroom, "--output", f"{index.parent}/public", port=port))
         wait_until(lambda: answer_alike(ports, "etag"))
-        wait_until(lambda: all(knows(index, 12) for index in indexes))
+        wait_until(lambda: all(knows(index, 9) for index in indexes))
         topics = [f"{address}{name}" for name in ("feed.rss", "feed.atom", "feed.json")]
         for topic in topics:
             there.subscribe(topic)
