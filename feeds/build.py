@@ -328,7 +328,8 @@ class _Work:
         self.builder.progress("writing", self._made, self._made + len(self.todo))
 
     def _note_renames(self, scan: Scan, at: datetime) -> None:
-        gone = {path: article for path in scan.gone if (article := self.catalogue.shown(path))}
+        vanished = (path for path in (*self.hold.held, *scan.gone) if path not in self.folder)
+        gone = {path: article for path in vanished if (article := self.catalogue.shown(path))}
         if gone and not self.builder.preview:
             by_digest = {digest: gone[path] for path, digest in self.index.digests(gone).items()}
             new = [file.path for file in scan.articles if not self.catalogue.shown(file.path)]

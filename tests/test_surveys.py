@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -69,6 +70,17 @@ def test_a_survey_finds_what_is_new_changed_and_gone(
     time.sleep(GONE_SECONDS)  # for a moment it may be on its way to another name
     room.look(set())
     assert b'"B"' not in feed(newsroom)
+
+
+def test_a_file_that_is_gone_at_one_look_and_back_under_another_name_at_the_next_keeps_its_id(
+    newsroom: Newsroom, room: _Newsroom, tmp_path: Path
+) -> None:
+    ids = re.findall(rb'"id":"[^"]+"', feed(newsroom))
+    aside = (newsroom.content / "articles/a.md").rename(tmp_path / "aside.md")
+    room.look({"articles/a.md"})
+    aside.rename(newsroom.content / "articles/z.md")
+    room.look({"articles/z.md"})
+    assert re.findall(rb'"id":"[^"]+"', feed(newsroom)) == ids
 
 
 def test_a_save_goes_first_while_a_survey_is_under_way(newsroom: Newsroom, room: _Newsroom) -> None:
