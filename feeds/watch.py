@@ -96,7 +96,7 @@ def watch(
     signal.signal(signal.SIGINT, lambda *_: events.end())
     signal.signal(signal.SIGHUP, lambda *_: events.note(None))
     threading.Thread(target=_listen, args=(content, events), daemon=True).start()
-    scan = time.monotonic() + SCAN_SECONDS
+    scan = 0.0  # what happened during the first look, before events came, is found at once
     while not events.ended.is_set():
         events.settle()
         next_due, left = look(events.take())
