@@ -50,7 +50,7 @@ end
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What answers at `port`: the processes of a front, if there is one, and of origins."""
+    """What answers at `port`: the supervisors of a front, if there is one, and of origins."""
 
     port: int
     front: tuple[int, ...]
@@ -75,9 +75,10 @@ class Setup:
         """Requests and bytes per second, and seconds of processor time for 1,000 requests."""
         script = work / "wrk.lua"
         script.write_text(WRK % (_lua(self.requests(kind, paths)), ", ".join(map(str, _order(paths)))))
-        before = cpu_seconds(self.front), cpu_seconds(self.origins)
+        sides = [[pid for root in roots for pid in tree(root)] for roots in (self.front, self.origins)]
+        before = list(map(cpu_seconds, sides))
         said = _wrk(self.port, script)
-        after = cpu_seconds(self.front), cpu_seconds(self.origins)
+        after = map(cpu_seconds, sides)
         front, origins = (1000 * (b - a) / said["requests"] for a, b in zip(before, after, strict=True))
         return {
             "requests": round(said["requests"] / said["seconds"], 1),
@@ -116,7 +117,7 @@ def started(stack: ExitStack, work: Path) -> dict[str, Setup]:
     def run(name: str, command: Command, port: int) -> tuple[int, ...]:
         pid = stack.enter_context(servers.running([*servers.halves()[0], *command], work / f"{name}.log"))
         Client(port).wait_for(PATH, seconds=30)
-        return tuple(tree(pid))
+        return (pid,)
 
     ports = servers.free_port(), servers.free_port()
     options = ["serve", "--no-build", "--workers", "1", "--output"]
