@@ -17,7 +17,7 @@ import pytest
 from feeds.status import read_status, write_status
 from tests.newsroom import EXAMPLE, ROOT, Newsroom, feedwright
 
-COMMANDS = ["serve", "build", "publish", "check", "status", "new", "ids"]
+COMMANDS = ["serve", "build", "publish", "ping", "check", "status", "confirm", "new", "ids"]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
