@@ -62,6 +62,8 @@ class Teller:
         """
         hubs = {url: self.book.hub(url) for url in serving.hubs}
         notices = [one for one in notices if one.hub in hubs and one.feed in feeds]
+        waiting = {one.feed for one in notices}
+        self._pauses = {feed: pause for feed, pause in self._pauses.items() if feed in waiting}
         due_at = {one: self._due_at(one, hubs, feeds) for one in notices}
         now = self._clock()
         due = sorted(
@@ -84,9 +86,8 @@ class Teller:
         now, pause = self._clock(), self._pauses.get(one.feed)
         if pause is None or pause.digest != feeds[one.feed].digest:
             return hubs[one.hub].due(now)
-        return max(
-            hubs[one.hub].due(now), min(pause.until, now + LONGEST_PAUSE)
-        )  # the clock may have been wrong
+        until = min(pause.until, now + LONGEST_PAUSE)  # the clock may have been wrong
+        return max(hubs[one.hub].due(now), until)
 
     def _answers(
         self, due: Collection[Notice], feeds: Feeds, serving: Serving
