@@ -323,12 +323,12 @@ def _entry(row: Sequence[Any]) -> Entry:
     )
 
 
-@lru_cache(maxsize=1000)  # few people write most articles
+@lru_cache(maxsize=20_000)  # few people write most articles, alone or in twos
 def _authors_as_json(authors: tuple[Author, ...]) -> str:
     return json.dumps([(author.name, author.url, author.email) for author in authors])
 
 
-@lru_cache(maxsize=1000)
+@lru_cache(maxsize=20_000)
 def _authors_of_json(text: str) -> tuple[Author, ...]:
     return tuple(Author(*author) for author in json.loads(text))
 

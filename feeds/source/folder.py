@@ -65,7 +65,9 @@ def article_files(content: Path, passed_over: PassedOver | None = None) -> list[
 
 def suffix(path: str) -> str:
     """The extension of a path, with its dot."""
-    return os.path.splitext(path)[1]  # noqa: PTH122 - a tenth of the time of PurePath
+    name = path.rpartition("/")[2]
+    dot = name.rfind(".")
+    return name[dot:] if dot > 0 else ""  # half the time of os.path, a tenth of PurePath
 
 
 def media_files(content: Path, passed_over: PassedOver | None = None) -> list[SourceFile]:
