@@ -136,6 +136,7 @@ def test_a_renamed_file_without_an_id_keeps_its_id_and_its_old_address_leads_on(
 
 
 @pytest.mark.row("ID-04")
+@pytest.mark.fuller
 def test_a_renamed_file_keeps_its_id_in_a_clone_with_the_ledger(newsroom: Newsroom, tmp_path: Path) -> None:
     file = newsroom.article("before", title="One")
     id_ = ids(newsroom)["One"]

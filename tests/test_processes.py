@@ -273,6 +273,7 @@ threading.Event().wait(60)
 
 
 @linux
+@pytest.mark.fuller
 def test_a_worker_that_is_killed_again_and_again_is_replaced_and_nobody_is_refused(lone: Supervised) -> None:
     for _ in range(3):
         (worker,) = lone.workers()

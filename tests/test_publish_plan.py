@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -131,6 +132,7 @@ def test_a_reader_at_any_moment_sees_the_old_or_the_new_version_and_no_dead_link
     assert place.record == files(new)
 
 
+@pytest.mark.fuller
 @given(st.lists(publics(), min_size=1, max_size=4), st.data())
 def test_publishers_killed_again_and_again_leave_no_dead_link_and_nothing_behind(
     versions: list[Public], data: st.DataObject

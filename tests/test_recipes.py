@@ -58,6 +58,7 @@ def test_the_recipes_for_github_and_gitlab_run_the_same_lines() -> None:
     assert GITLAB["check"]["script"] == SHELL
 
 
+@pytest.mark.fuller
 def test_schemas_that_lie_where_the_document_says_are_no_articles(newsroom: Newsroom) -> None:
     done = in_a_shell(newsroom, blocks("editor.md", "sh")[0])
     assert (done.returncode, done.stderr) == (0, "")
