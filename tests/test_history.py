@@ -398,5 +398,5 @@ class Editing(RuleBasedStateMachine):
         self.folder.cleanup()
 
 
-Editing.TestCase.settings = hypothesis.settings(max_examples=6, stateful_step_count=10, deadline=None)
-TestEditing = Editing.TestCase
+Editing.TestCase.settings = hypothesis.settings(max_examples=12, stateful_step_count=10, deadline=None)
+TestEditing = pytest.mark.fuller(Editing.TestCase)

@@ -96,6 +96,7 @@ def test_what_was_harmed_is_made_again_also_where_who_saw_it_was_killed(newsroom
     assert built(Builder.finish) == before
 
 
+@pytest.mark.fuller
 def test_a_removal_does_not_wait_until_the_rest_is_made(newsroom: Newsroom) -> None:
     for number in range(900):
         newsroom.article(f"n-{number}")
@@ -182,6 +183,7 @@ def public_bytes(builder: Builder, newsroom: Newsroom) -> bytes:
     return (newsroom.public / "index.html").read_bytes() + (newsroom.public / "feeds.opml").read_bytes()
 
 
+@pytest.mark.fuller
 def test_a_save_goes_before_what_is_left_to_be_made(newsroom: Newsroom, builder: Builder) -> None:
     for number in range(600):
         newsroom.article(f"n-{number}", section="News")
