@@ -103,7 +103,7 @@ def _do(job: str, content: Path, output: Path, parent: int) -> int:
         return 0
     if job == "stopped":
         os.kill(os.getpid(), signal.SIGSTOP)
-    with Builder(content, output, clock=lambda: NOW) as builder:
+    with Builder(content, output, clock=lambda: NOW, patient=job == "watch") as builder:
         if job == "watch":
             keep_building(builder, output)
             return 0
