@@ -44,6 +44,8 @@ _SLICE = 128
 _FIRST_YEAR = 2026
 """No build is older than this program; a machine without a battery may believe that it is 1970."""
 
+_PATIENCE_SECONDS = 1.0
+
 _SLICE_SECONDS = 0.1
 _AT_A_TIME = 8
 """Files to read, or small documents to make, in the background: a save may have to wait for the end of it."""
@@ -351,7 +353,7 @@ class _Work:
         }
         readings = {}
         self._unfinished.clear()
-        for number, outcome in enumerate(self.readers.read(list(tasks.values())), 1):
+        for number, outcome in enumerate(self._outcomes(tasks), 1):
             self.builder.progress("reading", number, len(tasks))
             path, text = outcome.path, outcome.text
             if text:
@@ -371,6 +373,23 @@ class _Work:
             readings[path] = _Reading(outcome._replace(text=None), failed, path in beside)
         self.index.outdate_texts(path for path in readings if not tasks[path].with_text)
         return readings
+
+    def _outcomes(self, tasks: Mapping[str, Task]) -> Iterator[Outcome]:
+        """At the first look what somebody is writing is waited for, for a moment.
+
+        A builder that was killed may have published a newer version of it than the index has.
+        """
+        waiting, end = list(tasks.values()), time.monotonic() + _PATIENCE_SECONDS
+        while waiting:
+            is_last = not self._resumed or time.monotonic() > end
+            outcomes, waiting = self.readers.read(waiting), []
+            for outcome in outcomes:
+                if outcome.unfinished and not is_last:
+                    waiting.append(tasks[outcome.path])
+                else:
+                    yield outcome
+            if waiting:
+                time.sleep(_PATIENCE_SECONDS / 50)
 
     def _without_held(self, scan: Scan, readings: Mapping[str, _Reading], at: datetime) -> Scan:
         """`scan` without the removals that are held; with those that were, and are not any more."""

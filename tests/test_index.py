@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from feeds.build import Builder
-from tests.live import served, wait_until
+from tests.live import linux, served, wait_until
 from tests.newsroom import Newsroom, files_of
 from tests.readback import read
 
@@ -36,6 +38,24 @@ def test_a_restart_reads_no_file_that_looks_as_it_did(newsroom: Newsroom) -> Non
     os.utime(file, (1_700_000_001, 1_700_000_001))
     newsroom.build()
     assert titles(newsroom) == ["Unread"]
+
+
+@linux
+def test_a_start_waits_a_moment_for_a_file_that_is_being_written(newsroom: Newsroom) -> None:
+    """A builder that was killed may have published more of it than the index knows."""
+    file = newsroom.article("a", title="Old")
+    newsroom.build()
+    text = file.read_text("utf-8").replace("Old", "New")
+    writes = f"printf %s {shlex.quote(text)} >&3; echo; sleep 0.3"
+    command = ["sh", "-c", f"exec 3> {shlex.quote(str(file))}; {writes}"]
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE) as editor,
+        Builder(newsroom.content, newsroom.public, patient=True) as builder,
+    ):
+        assert editor.stdout
+        editor.stdout.readline()
+        builder.build()
+        assert titles(newsroom) == ["New"]
 
 
 def test_serve_goes_on_with_what_build_made(newsroom: Newsroom) -> None:
