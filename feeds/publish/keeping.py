@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import sqlite3
 import time
@@ -69,8 +70,9 @@ def keep_publishing(publisher: Publisher) -> None:
             if said != seen or time.monotonic() >= retry:
                 seen = said
                 try:
-                    _tell(publisher.publish(), publisher)
-                    retry, told = time.monotonic() + publisher.due - time.time(), ""
+                    _tell(outcome := publisher.publish(), publisher)
+                    pause = publisher.due - time.time() if outcome.untold else math.inf
+                    retry, told = time.monotonic() + pause, ""
                 except ChangingError:
                     retry = 0.0
                 except Refused as error:
