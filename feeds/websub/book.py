@@ -6,7 +6,7 @@ It lies beside the index, and may be deleted: then feeds count as told as they a
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import closing
 from dataclasses import astuple, dataclass, replace
 from datetime import UTC, datetime
@@ -85,7 +85,7 @@ class Book:
             self._file.unlink()
             self._database = _opened(self._file)
 
-    def look(self, feeds: Mapping[str, bytes], hubs: Iterable[str], is_complete: bool = True) -> None:
+    def look(self, feeds: Mapping[str, bytes], hubs: Collection[str], is_complete: bool = True) -> None:
         """Notes which feeds have other bytes than at the last look; `feeds` are their digests by path.
 
         A feed that is new is nothing to tell: nobody can have subscribed to it. One that is not there, where

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from typing import NamedTuple, get_args
@@ -45,11 +45,10 @@ class _Pause(NamedTuple):
 class Teller:
     """Keeps in `book` how the hubs do."""
 
-    def __init__(self, book: Book, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, book: Book) -> None:
         self.book = book
         self.due = math.inf
         """The moment at which `tell` may get further; infinity where nothing is left."""
-        self._clock = clock
         self._pauses: dict[str, _Pause] = {}
         self._said: set[str] = set()
 
@@ -65,7 +64,7 @@ class Teller:
         waiting = {one.feed for one in notices}
         self._pauses = {feed: pause for feed, pause in self._pauses.items() if feed in waiting}
         due_at = {one: self._due_at(one, hubs, feeds) for one in notices}
-        now = self._clock()
+        now = time.time()
         due = sorted(
             (one for one in notices if due_at[one] <= now), key=lambda one: (due_at[one], _order(one))
         )
@@ -83,7 +82,7 @@ class Teller:
         return settled
 
     def _due_at(self, one: Notice, hubs: Mapping[str, Hub], feeds: Feeds) -> float:
-        now, pause = self._clock(), self._pauses.get(one.feed)
+        now, pause = time.time(), self._pauses.get(one.feed)
         if pause is None or pause.digest != feeds[one.feed].digest:
             return hubs[one.hub].due(now)
         until = min(pause.until, now + LONGEST_PAUSE)  # the clock may have been wrong
@@ -116,7 +115,7 @@ class Teller:
             is_first = last is None or last.digest != one.digest
             seconds = FIRST_PAUSE if last is None or is_first else min(2 * last.seconds, LONGEST_PAUSE)
             why = f"{_address(one.path, serving)}: {why}"
-            self._pauses[one.path] = _Pause(one.digest, why, seconds, self._clock() + seconds)
+            self._pauses[one.path] = _Pause(one.digest, why, seconds, time.time() + seconds)
         waits = [pause for pause in self._pauses.values() if pause.seconds >= _SAID_AFTER]
         if waits:
             self._warn(
@@ -143,16 +142,16 @@ class Teller:
     def _after(self, hub: Hub, answers: Mapping[str, Trouble | None], left: Sequence[str]) -> Hub:
         told = [feed for feed, trouble in answers.items() if trouble is None]
         if told:
-            hub = hub.after_success(self._clock())
+            hub = hub.after_success(time.time())
             self._said.clear()
             log.info("%s was told of %d feeds, such as %s", hub.url, len(told), told[0])
         for feed, trouble in answers.items():
             if trouble and trouble.lasts:
-                hub = hub.after(trouble, self._clock())
+                hub = hub.after(trouble, time.time())
                 self._warn(f"{hub.url} does not want to be told of feeds", f"{feed}: {trouble.reason}")
         away = next((trouble for trouble in answers.values() if trouble and not trouble.lasts), None)
         if away:
-            hub = hub.after(away, self._clock())
+            hub = hub.after(away, time.time())
             self._warn(f"{hub.url} cannot be told what changed, which is tried again", away.reason)
         elif left and not hub.failures:
             pauses = filter(None, map(self._pauses.get, left))
