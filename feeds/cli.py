@@ -342,8 +342,9 @@ def ping(content: Path, output: Path | None, watch: bool, log_format: logs.Form)
     `serve` and `publish` do this themselves. It is for who brings the output folder to readers in
     another way. What a hub did not take is kept for the next time.
     """
+    from feeds.committed import NothingBuiltError
     from feeds.lifeline import end_with_parent
-    from feeds.websub.keeping import NothingBuiltError, keep_telling, tell_once
+    from feeds.websub.keeping import keep_telling, tell_once
 
     logs.configure(log_format)
     output = _output(content, output)

@@ -11,6 +11,10 @@ FORMAT = 4
 """Of the index; one of another is begun anew."""
 
 
+class NothingBuiltError(Exception):
+    """There is no index, or none of this release. Says so to a person."""
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
     """A file of `public/`: of which document it is, its bytes' SHA-256, size and time, its encoded forms."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
-from feeds.committed import Published, committed
+from feeds.committed import NothingBuiltError, Published, committed
 from feeds.documents import Document
 from feeds.handover import Serving, parsed_serving
 from feeds.publish.plan import File
@@ -23,10 +23,6 @@ from feeds.status import index_folder
 
 _CODINGS = {"gz": "gzip", "br": "br"}
 _NEVER_SERVED = ("serving", "routes")
-
-
-class NothingBuiltError(Exception):
-    """There is no index: nothing was built there, or by another release. Says so to a person."""
 
 
 class ChangingError(Exception):

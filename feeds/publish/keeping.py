@@ -10,8 +10,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from feeds.committed import NothingBuiltError
 from feeds.handover import Signature
-from feeds.publish.here import ChangingError, NothingBuiltError
+from feeds.publish.here import ChangingError
 from feeds.publish.publisher import Outcome, Publisher, PublishError
 from feeds.publish.purge import PurgeError
 from feeds.publish.record import RecordError

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-from feeds.committed import committed
+from feeds.committed import NothingBuiltError, committed
 from feeds.handover import JsonFile, Serving, Signature, parsed_serving
 from feeds.status import index_folder, signature_of_status
 from feeds.websub.book import NAME, Book
@@ -26,10 +26,6 @@ PATIENCE = 60.0
 _RETRY_SECONDS = 5.0
 
 log = logging.getLogger("feeds.websub")
-
-
-class NothingBuiltError(Exception):
-    """There is no index yet."""
 
 
 class Pinger:
