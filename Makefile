@@ -37,7 +37,7 @@ rules:  ## Write the reference of all rules of `check`, docs/reference/rules.md
 screenshots:  ## Pictures of each kind of page into INTO (screenshots/); needs Chromium and `npm ci` in tests/browser
 	.venv/bin/python -m tests.browsing $(or $(INTO),screenshots)
 
-chaos:  ## Kill, fill, cut off and flood it (as root it also mounts small disks); 45 minutes
+chaos:  ## Kill, fill, cut off and flood it (as root it also mounts small disks); an hour
 	CHAOS_RESULTS=$(or $(CHAOS_RESULTS),chaos.jsonl) .venv/bin/python -m pytest -n 0 -m chaos tests/chaos tests/test_outages.py tests/test_fronts.py
 
 soak:  ## A month in minutes, with a plot of memory

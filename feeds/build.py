@@ -45,6 +45,7 @@ _FIRST_YEAR = 2026
 """No build is older than this program; a machine without a battery may believe that it is 1970."""
 
 _PATIENCE_SECONDS = 1.0
+"""So long a start waits for a file that somebody is writing."""
 
 _SLICE_SECONDS = 0.1
 _AT_A_TIME = 8
